@@ -1,0 +1,1 @@
+"""Asyncio SDK for the Linksfield Topup/Mall APIs."""

@@ -1,0 +1,112 @@
+"""Every operation and result model; OPERATIONS lists the operations explicitly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..operation import Operation
+from .bundle_groups import (
+    Accepted,
+    AddSims,
+    AsyncResult,
+    Bundle,
+    BundleGroup,
+    GetAsyncResult,
+    ListGroups,
+    ListGroupSims,
+    RemoveSims,
+    SimResult,
+)
+from .order import GetOrder, Order
+from .payment import (
+    PAYMENT_STATES,
+    PaymentAuthorization,
+    PaymentResult,
+    PaymentState,
+    ResultConfirm,
+    ResultQuery,
+    StripeAutoPay,
+    StripePay,
+    StripeSubDirectly,
+    StripeSubscription,
+    SubscriptionAuthorization,
+)
+from .vshop import (
+    AutoRenewal,
+    CancelAutoRenewalRecord,
+    CardOrder,
+    CardOrders,
+    CardVerification,
+    CreatedOrder,
+    PaidOrder,
+    QueryAutoRenewalRecord,
+    ServicePlan,
+    SingleOrder,
+    SingleQueryOrder,
+    SingleServicePlanPage,
+    SingleVerify,
+    SynOrderInfo,
+)
+
+# A tuple, not __subclasses__(): slotted attrs classes exist twice until a collection runs.
+OPERATIONS: tuple[type[Operation[Any]], ...] = (
+    SingleVerify,
+    SingleServicePlanPage,
+    SingleOrder,
+    SingleQueryOrder,
+    QueryAutoRenewalRecord,
+    CancelAutoRenewalRecord,
+    SynOrderInfo,
+    StripePay,
+    StripeAutoPay,
+    StripeSubDirectly,
+    ResultQuery,
+    ResultConfirm,
+    AddSims,
+    RemoveSims,
+    ListGroupSims,
+    ListGroups,
+    GetAsyncResult,
+    GetOrder,
+)
+
+__all__ = [
+    "OPERATIONS",
+    "PAYMENT_STATES",
+    "Accepted",
+    "AddSims",
+    "AsyncResult",
+    "AutoRenewal",
+    "Bundle",
+    "BundleGroup",
+    "CancelAutoRenewalRecord",
+    "CardOrder",
+    "CardOrders",
+    "CardVerification",
+    "CreatedOrder",
+    "GetAsyncResult",
+    "GetOrder",
+    "ListGroupSims",
+    "ListGroups",
+    "Order",
+    "PaidOrder",
+    "PaymentAuthorization",
+    "PaymentResult",
+    "PaymentState",
+    "QueryAutoRenewalRecord",
+    "RemoveSims",
+    "ResultConfirm",
+    "ResultQuery",
+    "ServicePlan",
+    "SimResult",
+    "SingleOrder",
+    "SingleQueryOrder",
+    "SingleServicePlanPage",
+    "SingleVerify",
+    "StripeAutoPay",
+    "StripePay",
+    "StripeSubDirectly",
+    "StripeSubscription",
+    "SubscriptionAuthorization",
+    "SynOrderInfo",
+]

@@ -1,0 +1,1 @@
+"""Only type-checked, never run."""
