@@ -1,1 +1,76 @@
-"""Asyncio SDK for the Linksfield Topup/Mall APIs."""
+"""Asyncio SDK for the Linksfield Topup/Mall APIs: verify cards, sell plans, manage SIM groups."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .account import Account, Endpoints
+from .client import Client
+from .errors import (
+    BadAnswer,
+    ConfigurationError,
+    ConnectFailed,
+    DeadlineExceeded,
+    LinksfieldError,
+    MismatchedAnswer,
+    NotificationError,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    ResponseTooLarge,
+    Throttled,
+    TLSFailed,
+    UnexpectedRedirect,
+)
+from .operation import Effect, Evidence, Operation
+from .operations import OPERATIONS
+from .options import Options
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .blocking import SyncClient
+    from .sandbox import Sandbox
+
+# Imported at first use: anyio and a web server are not everybody's.
+_LAZY = {"Sandbox": "sandbox", "SyncClient": "blocking"}
+
+__all__ = [
+    "OPERATIONS",
+    "Account",
+    "BadAnswer",
+    "Client",
+    "ConfigurationError",
+    "ConnectFailed",
+    "DeadlineExceeded",
+    "Effect",
+    "Endpoints",
+    "Evidence",
+    "LinksfieldError",
+    "MismatchedAnswer",
+    "NotSent",
+    "NotificationError",
+    "Operation",
+    "Options",
+    "OutcomeUnknown",
+    "RateLimited",
+    "Refused",
+    "ResponseTooLarge",
+    "Sandbox",
+    "SyncClient",
+    "TLSFailed",
+    "Throttled",
+    "UnexpectedRedirect",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

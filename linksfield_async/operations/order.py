@@ -74,6 +74,7 @@ class GetOrder(Operation[Order | None]):
     iccid: str | None = wire("sim_id", "ICCID", evidence=DOCUMENTED, default=None, mask=mask_iccid)
 
     def problem(self) -> str | None:
+        """Ask for at least one key."""
         if self.purchase_order_id or self.order_id or self.iccid:
             return None
         return "one of purchase_order_id, order_id and iccid is needed"

@@ -1,0 +1,58 @@
+"""What became of one item of a bulk run."""
+
+from __future__ import annotations
+
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+import attrs
+
+from ..errors import (
+    BadAnswer,
+    ConfigurationError,
+    LinksfieldError,
+    OutcomeUnknown,
+    Refused,
+    Throttled,
+)
+from ..masking import mask_iccid
+
+T = TypeVar("T", covariant=True)
+
+Verdict: TypeAlias = Literal["valid", "refused", "invalid_input", "failed", "unknown"]
+"""valid: carried out, the card is good · refused: the service said no, in its envelope ·
+invalid_input: never sent, nothing to send · failed: certainly not answered for this item, e.g.
+no connection, throttled, or a bare 4xx · unknown: sent, and no readable answer came."""
+
+
+@attrs.frozen
+class Outcome(Generic[T]):
+    """One item with its result or its error, and where it stood in the input."""
+
+    position: int
+    """Index in the source, from 0."""
+    iccid: str | None = attrs.field(repr=mask_iccid)
+    """As given, also where it was not fit to be sent; None for operations without one."""
+    verdict: Verdict
+    result: T | None
+    error: LinksfieldError | None
+    attempts: int
+
+    @property
+    def reason(self) -> str:
+        """Why it is not valid, in one line; empty where it is."""
+        return "" if self.error is None else str(self.error)
+
+
+def verdict_on(error: LinksfieldError) -> Verdict:
+    """Say what an error means for the item, not for the request.
+
+    Only a refusal in the envelope speaks about the item: a bare 4xx may mean a wrong address,
+    and being throttled means nothing but "later".
+    """
+    if isinstance(error, ConfigurationError):
+        return "invalid_input"
+    if isinstance(error, (OutcomeUnknown, BadAnswer)) or error.needs_reconciliation:
+        return "unknown"
+    if isinstance(error, Refused) and not isinstance(error, Throttled) and error.code is not None:
+        return "refused"
+    return "failed"

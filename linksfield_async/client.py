@@ -1,0 +1,128 @@
+"""The async client: the front door that puts the rooms together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from typing import Any, NoReturn, Self, TypeVar
+
+import attrs
+
+from .account import Account
+from .bulk import engine
+from .bulk.outcome import Outcome
+from .errors import ConfigurationError
+from .named import AsyncGroups, AsyncOrders, AsyncPayment, AsyncVshop
+from .operation import Operation
+from .operations import CardVerification
+from .options import Options
+from .pipeline import Exchange, Pipeline
+from .transport.base import Transport
+from .transport.session import SessionTransport
+
+T = TypeVar("T")
+
+_OF_THE_CONNECTIONS = frozenset({"connections", "ca_file"})
+"""Options that a view cannot change, because it shares the connections."""
+
+
+class Client:
+    """Calls the Linksfield APIs for one account.
+
+    Use it in `async with`, or `close()` it; connections are made at first use. It may be made
+    outside any event loop and used from several.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        options: Options | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        if not isinstance(account, Account):
+            raise ConfigurationError("Client needs an Account, e.g. Account.from_env()")
+        options = options or Options()
+        own: SessionTransport | None = None
+        if transport is None:
+            transport = own = SessionTransport(options)
+        self._open(Pipeline(account, transport, options), own)
+
+    def _open(self, pipeline: Pipeline, own: SessionTransport | None) -> None:
+        self._pipeline = pipeline
+        self._own_transport = own
+        self.vshop = AsyncVshop(pipeline)
+        self.payment = AsyncPayment(pipeline)
+        self.groups = AsyncGroups(pipeline)
+        self.orders = AsyncOrders(pipeline)
+
+    @property
+    def account(self) -> Account:
+        """Who calls, and where to."""
+        return self._pipeline.account
+
+    @property
+    def options(self) -> Options:
+        """The settings in force."""
+        return self._pipeline.options
+
+    async def send(self, operation: Operation[T], /) -> T:
+        """Carry out any operation, built in or your own, and give its result.
+
+        Raises a LinksfieldError; see `linksfield_async.errors` for what each lets you conclude.
+        """
+        return await self._pipeline.send(operation)
+
+    async def exchange(self, operation: Operation[T], /) -> Exchange[T]:
+        """Carry out an operation; give its result, the whole answer and the facts of the call."""
+        return await self._pipeline.exchange(operation)
+
+    def verify_many(
+        self, iccids: Iterable[str] | AsyncIterable[str], *, concurrency: int = 64
+    ) -> AsyncGenerator[Outcome[CardVerification], None]:
+        """Verify any number of cards; yields an outcome for each, in the order of completion.
+
+        What is no ICCID is reported as invalid_input and not sent. At most `concurrency` calls
+        are under way; taking outcomes slowly slows the sending.
+        """
+        return engine.verify_many(self._pipeline, iccids, concurrency=concurrency)
+
+    def send_many(
+        self,
+        operations: Iterable[Operation[T]] | AsyncIterable[Operation[T]],
+        *,
+        concurrency: int = 64,
+    ) -> AsyncGenerator[Outcome[T], None]:
+        """Carry out any number of operations; yields an outcome for each, as they complete."""
+        return engine.send_many(self._pipeline, operations, concurrency=concurrency)
+
+    def with_options(self, **changes: Any) -> Client:
+        """Give a view with some options changed that shares this client's connections.
+
+        Closing a view does nothing; it works as long as the client it was made from.
+        """
+        known = attrs.fields_dict(Options)
+        for name in changes:
+            if name not in known:
+                raise ConfigurationError(f"Options has no {name!r}; it has {', '.join(known)}")
+            if name in _OF_THE_CONNECTIONS:
+                raise ConfigurationError(f"{name} belongs to the connections: make a new Client")
+        view = object.__new__(type(self))
+        view._open(self._pipeline.with_options(attrs.evolve(self.options, **changes)), None)
+        return view
+
+    async def close(self) -> None:
+        """Close the connections this client made; closing twice does nothing."""
+        if self._own_transport is not None:
+            await self._own_transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Client holds connections and cannot be pickled; send its Account")
+
+    def __repr__(self) -> str:
+        return f"Client({self.account.partner_code!r}, {self.account.endpoints.vshop!r})"

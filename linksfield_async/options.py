@@ -1,0 +1,44 @@
+"""What a caller can set on a client; nothing here does anything."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import attrs
+
+from .errors import ConfigurationError
+
+
+def _positive(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    # `not (… > 0)` also refuses NaN.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not (value > 0):
+        raise ConfigurationError(f"Options.{attribute.name} must be a number above 0")
+
+
+def _count(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"Options.{attribute.name} must be a whole number above 0")
+
+
+def _file(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value is not None and not os.path.isfile(value):
+        raise ConfigurationError(f"Options.{attribute.name}: {value!r} is not a file")
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """Settings of a client; times in seconds, sizes in bytes."""
+
+    deadline: float = attrs.field(default=30.0, validator=_positive)
+    """For a whole call: waiting for a connection, sending, and the answer."""
+    connect_timeout: float = attrs.field(default=5.0, validator=_positive)
+    """For making one connection, TLS included."""
+    read_timeout: float = attrs.field(default=20.0, validator=_positive)
+    """For the next bytes of an answer to arrive."""
+    connections: int = attrs.field(default=100, validator=_count)
+    """Open at once, per event loop."""
+    max_answer_bytes: int = attrs.field(default=4 * 1024 * 1024, validator=_count)
+    """Of an answer's body once decompressed; more is ResponseTooLarge."""
+    ca_file: str | None = attrs.field(default=None, validator=_file)
+    """PEM file of further certificate authorities to trust; verification is never off."""

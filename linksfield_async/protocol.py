@@ -1,0 +1,275 @@
+"""From an operation to a request, from a response to a result or an error: no I/O, no clock.
+
+`build` adds the shared parameters, signs, and puts each parameter into path, query or body.
+`decode` reads the envelope. What decides is the envelope, never the HTTP status alone:
+
+    answer                                      2xx         3xx        4xx       5xx
+    operateCode "S" (topup: CB-00-0000)         result      BadAnswer  BadAnswer BadAnswer
+    operateCode "F" (topup: another code)       Refused     BadAnswer  Refused   Refused
+    no envelope, a declared field or list       result      BadAnswer  below     below
+    anything else                               BadAnswer   BadAnswer  below     below
+
+    below: 429, and 503 with Retry-After, are Throttled; 408, 425 and 499 say nothing certain:
+    OutcomeUnknown; other 4xx are Refused; other 5xx are OutcomeUnknown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import lru_cache
+from string import Formatter
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+import attrs
+
+from .account import Account
+from .codec import codec_for
+from .errors import (
+    BadAnswer,
+    ConfigurationError,
+    LinksfieldError,
+    OutcomeUnknown,
+    Refused,
+    Throttled,
+    UnexpectedRedirect,
+)
+from .masking import mask_text
+from .operation import AnswerShape, Operation, Service
+from .signing import canonical_bytes, digest
+from .version import __version__
+
+T = TypeVar("T")
+
+API_VERSION = "3.0"
+SISTER_SUCCESS = "CB-00-0000"
+"""Success in the envelope of the vendor's sister product; that topup may use it is assumed."""
+
+# A server says these before or while it reads a request: the request may still be carried out.
+_STATUS_PROVES_NOTHING = frozenset({408, 425, 499})
+
+
+def _masked(value: bytes | str) -> str:
+    text = value if isinstance(value, str) else f"{len(value)} bytes"
+    return repr(mask_text(text))
+
+
+@attrs.frozen
+class Request:
+    """One HTTP request, ready to send: every part of it is final."""
+
+    method: str
+    url: str = attrs.field(repr=_masked)
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes = attrs.field(default=b"", repr=_masked)
+
+
+@attrs.frozen
+class Response:
+    """One HTTP answer, its body decompressed and read to its end."""
+
+    status: int
+    body: bytes = attrs.field(repr=_masked)
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    """By name in the spelling of HTTP's documents, e.g. Retry-After."""
+
+
+def build(operation: Operation[Any], account: Account, now_ms: int) -> Request:
+    """Make the request; `now_ms` (epoch milliseconds) is signed where the service wants it.
+
+    Raises ConfigurationError where a field cannot be sent; nothing has left the machine then.
+    """
+    kind = type(operation)
+    fixed = _shared(account, kind.service)
+    own = codec_for(account.wire_names).write(operation)
+    if not fixed.params.keys().isdisjoint(own):
+        clash = ", ".join(fixed.params.keys() & own)
+        raise ConfigurationError(f"{kind.__name__}: {clash} is a parameter of every request")
+    params: dict[str, Any] = fixed.params | own
+    if kind.service is not Service.TOPUP:
+        params["tradeTime"] = str(now_ms)
+        params["tradeType"] = kind.trade_type
+    names = _path_names(kind.path)
+    # Path parameters are signed under their own names, unquoted (evidence: seed).
+    signed = canonical_bytes(params)
+    sign = digest(signed)
+    path = kind.path
+    if names:
+        path = path.format_map({name: _segment(kind, name, params.pop(name)) for name in names})
+        signed = canonical_bytes(params)
+    if kind.method == "GET":
+        query = urlencode(_query(kind, params) | {"sign": sign}, quote_via=quote, safe="")
+        return Request("GET", f"{fixed.base}{path}?{query}", fixed.get_headers)
+    # The bytes signed are the bytes sent, the sign spliced in at their end.
+    body = b'%s,"sign":"%s"}' % (signed[:-1], sign.encode())
+    return Request(kind.method, fixed.base + path, fixed.headers, body)
+
+
+@attrs.frozen
+class _Shared:
+    """What all requests of one account to one service have in common."""
+
+    base: str
+    params: dict[str, Any]
+    headers: Mapping[str, str]
+    get_headers: Mapping[str, str]
+
+
+@lru_cache(maxsize=256)
+def _shared(account: Account, service: Service) -> _Shared:
+    params: dict[str, Any] = {"version": API_VERSION, "partnerCode": account.partner_code}
+    if service is Service.VSHOP:
+        shop = {
+            "languageCode": account.language_code,
+            "mark": account.mark,
+            "terminal": account.terminal,
+        }
+        params |= {name: value for name, value in shop.items() if value is not None}
+    get_headers = {
+        "Accept": "application/json",
+        "Accept-Language": account.accept_language,
+        "User-Agent": f"linksfield_async/{__version__}",
+    }
+    headers = get_headers | {"Content-Type": "application/json"}
+    return _Shared(account.endpoints.base(service), params, headers, get_headers)
+
+
+@lru_cache(maxsize=256)
+def _path_names(path: str) -> tuple[str, ...]:
+    return tuple(name for _, name, _, _ in Formatter().parse(path) if name)
+
+
+def _segment(kind: type[Operation[Any]], name: str, value: Any) -> str:
+    """Quote a path parameter into one segment; refuse what could leave it."""
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{kind.__name__}.{name} must be a non-empty text")
+    if not value.isascii() or not value.isprintable() or "/" in value or "\\" in value:
+        raise ConfigurationError(
+            f"{kind.__name__}.{name} must be printable ASCII without slashes to stand in a path"
+        )
+    if not value.strip("."):
+        raise ConfigurationError(f"{kind.__name__}.{name} must not consist of dots")
+    if len(value) > 256:
+        raise ConfigurationError(f"{kind.__name__}.{name} is longer than 256 characters")
+    return quote(value, safe="")
+
+
+def _query(kind: type[Operation[Any]], params: dict[str, Any]) -> dict[str, str]:
+    for name, value in params.items():
+        if not isinstance(value, str):
+            raise ConfigurationError(
+                f"{kind.__name__}: {name} goes into the query of a GET and must be text"
+            )
+    return params
+
+
+def decode(operation: Operation[T], account: Account, response: Response) -> tuple[T, Any]:
+    """Read an answer: the result, and the whole JSON it came in; raises what it means otherwise."""
+    kind = type(operation)
+    if 300 <= response.status < 400:
+        raise UnexpectedRedirect(
+            f"{kind.__name__}: redirected with HTTP {response.status}; never followed",
+            status=response.status,
+        )
+    try:
+        raw = _parsed(response.body)
+    except ValueError as error:
+        _raise_for_status(kind, response)
+        shown = response.body[:120].decode("utf-8", "replace")
+        raise BadAnswer(
+            f"{kind.__name__}: HTTP {response.status}, {error}: {shown!r}", status=response.status
+        ) from error
+    try:
+        return _result(kind, account, response, raw), raw
+    except BadAnswer as error:
+        error.with_facts(status=response.status, data=raw)
+        raise
+
+
+def _result(kind: type[Operation[T]], account: Account, response: Response, raw: Any) -> T:
+    codec = codec_for(account.wire_names)
+    if isinstance(raw, dict) and "operateCode" in raw:
+        code = raw["operateCode"]
+        if code not in ("S", "F") or type(code) is not str:
+            _raise_for_status(kind, response)
+            raise BadAnswer(f"{kind.__name__}: operateCode is {code!r}, neither S nor F")
+        if code == "F":
+            raise _refusal(kind, response, raw, code)
+        _check_success_status(kind, response)
+        return codec.read(kind, raw.get("data"))
+    sister = raw.get("status") if isinstance(raw, dict) else None
+    if kind.service is Service.TOPUP and isinstance(sister, dict) and "code" in sister:
+        if sister["code"] != SISTER_SUCCESS:
+            message = {"message": sister.get("message"), "data": raw.get("data")}
+            raise _refusal(kind, response, message, str(sister["code"]))
+        _check_success_status(kind, response)
+        return codec.read(kind, raw.get("data"))
+    _raise_for_status(kind, response)
+    # An empty object proves nothing, but where the pages show bare answers it is one of them.
+    empty = raw in (None, {}, []) and kind.answer is AnswerShape.BARE
+    if empty or codec.recognises(kind, raw):
+        return codec.read(kind, raw)
+    raise BadAnswer(f"{kind.__name__}: an answer without an envelope and without a known field")
+
+
+def _check_success_status(kind: type[Operation[Any]], response: Response) -> None:
+    if not 200 <= response.status < 300:
+        raise BadAnswer(f"{kind.__name__}: reported as success, but with HTTP {response.status}")
+
+
+def _refusal(
+    kind: type[Operation[Any]], response: Response, raw: Mapping[str, Any], code: str
+) -> LinksfieldError:
+    throttled = _is_throttling(response)
+    made = Throttled if throttled else Refused
+    data = raw.get("data")
+    texts = [raw.get("message"), data.get("message") if isinstance(data, dict) else None]
+    told = ": ".join(text for text in texts if isinstance(text, str) and text)
+    return made(
+        f"{kind.__name__} refused: {told or 'no reason given'}",
+        status=response.status,
+        code=code,
+        data=data,
+        needs_reconciliation=not kind.refusal_is_final and not throttled,
+    )
+
+
+def _is_throttling(response: Response) -> bool:
+    return response.status == 429 or (response.status == 503 and "Retry-After" in response.headers)
+
+
+def _raise_for_status(kind: type[Operation[Any]], response: Response) -> None:
+    """Raise what a status means where no envelope speaks; 2xx passes."""
+    status = response.status
+    if 200 <= status < 300:
+        return
+    text = f"{kind.__name__}: HTTP {status} without an envelope"
+    if _is_throttling(response):
+        raise Throttled(text, status=status)
+    if 400 <= status < 500 and status not in _STATUS_PROVES_NOTHING:
+        raise Refused(text, status=status, needs_reconciliation=not kind.refusal_is_final)
+    if status in _STATUS_PROVES_NOTHING or 500 <= status < 600:
+        raise OutcomeUnknown(text, status=status)
+    raise BadAnswer(text, status=status)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+# Decimal, not float: no digit of an amount may change on the way in.
+_JSON = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+
+
+def _parsed(body: bytes) -> Any:
+    """Parse a body as JSON whatever its content type says; ValueError where it is none."""
+    try:
+        return _JSON.decode(body.decode("utf-8-sig" if body[:3] == b"\xef\xbb\xbf" else "utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError("not UTF-8") from error
+    except RecursionError as error:
+        raise ValueError("JSON nested too deeply") from error
+    except ValueError as error:
+        raise ValueError("not JSON") from error

@@ -1,0 +1,1 @@
+"""Carries requests: `base` says what a transport is, `session` is the one over aiohttp."""
