@@ -19,7 +19,15 @@ import attrs
 from cattrs import Converter
 
 from .errors import BadAnswer, ConfigurationError
-from .operation import ASSUMED, WIRE_KEY, AnswerShape, Model, Operation, Wire
+from .operation import (
+    ASSUMED,
+    WIRE_KEY,
+    AnswerShape,
+    Model,
+    Operation,
+    Wire,
+    path_placeholders,
+)
 from .values import (
     Reader,
     Unreadable,
@@ -70,6 +78,7 @@ class Codec:
     def __init__(self, wire_names: Mapping[str, str] | None = None) -> None:
         self._wire_names = dict(wire_names or {})
         self._parameters: dict[type[Any], tuple[_Parameter, ...]] = {}
+        self._path_names: dict[type[Any], tuple[tuple[str, str], ...]] = {}
         self._readers: dict[type[Any], Callable[[Any], Any]] = {}
         self._converter = _converter(self._names)
 
@@ -93,6 +102,18 @@ class Codec:
         if problem:
             raise ConfigurationError(f"{kind.__name__}: {problem}")
         return written
+
+    def path_names(self, kind: type[Operation[Any]]) -> tuple[tuple[str, str], ...]:
+        """Pair each placeholder of a path with the wire name in force for its field."""
+        names = self._path_names.get(kind)
+        if names is None:
+            placeholders = path_placeholders(kind.path)
+            in_force = {
+                field.metadata[WIRE_KEY].name: self._names(kind, field)[0] for field in _wired(kind)
+            }
+            names = tuple((placeholder, in_force[placeholder]) for placeholder in placeholders)
+            self._path_names[kind] = names
+        return names
 
     def read(self, operation: type[Operation[T]], data: Any) -> T:
         """Read what a success carries as the operation's result; BadAnswer where it is not that."""

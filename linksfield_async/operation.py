@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from string import Formatter
 from typing import (
     Any,
     ClassVar,
@@ -174,8 +175,17 @@ class Operation(Generic[R]):
             raise TypeError(f"{cls.__name__} must declare {', '.join(missing)}")
         if not cls.path.startswith("/"):
             raise TypeError(f"{cls.__name__}.path must start with '/', not {cls.path!r}")
+        known = {field.wire.name for field in wire_fields(cls)}
+        for name in path_placeholders(cls.path):
+            if name not in known:
+                raise TypeError(f"{cls.__name__}.path names {{{name}}}, but no field has that name")
         if not hasattr(cls, "trade_type"):
             cls.trade_type = cls.path.rpartition("/")[2]
+
+
+def path_placeholders(path: str) -> tuple[str, ...]:
+    """List the wire names that stand in braces in a path."""
+    return tuple(name for _, name, _, _ in Formatter().parse(path) if name)
 
 
 @attrs.frozen

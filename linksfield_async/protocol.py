@@ -19,7 +19,6 @@ import json
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
-from string import Formatter
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -83,7 +82,8 @@ def build(operation: Operation[Any], account: Account, now_ms: int) -> Request:
     """
     kind = type(operation)
     fixed = _shared(account, kind.service)
-    own = codec_for(account.wire_names).write(operation)
+    codec = codec_for(account.wire_names)
+    own = codec.write(operation)
     if not fixed.params.keys().isdisjoint(own):
         clash = ", ".join(fixed.params.keys() & own)
         raise ConfigurationError(f"{kind.__name__}: {clash} is a parameter of every request")
@@ -91,13 +91,18 @@ def build(operation: Operation[Any], account: Account, now_ms: int) -> Request:
     if kind.service is not Service.TOPUP:
         params["tradeTime"] = str(now_ms)
         params["tradeType"] = kind.trade_type
-    names = _path_names(kind.path)
     # Path parameters are signed under their own names, unquoted (evidence: seed).
+    segments = {
+        placeholder: (name, _segment(kind, placeholder, params.get(name)))
+        for placeholder, name in codec.path_names(kind)
+    }
     signed = canonical_bytes(params)
     sign = digest(signed)
     path = kind.path
-    if names:
-        path = path.format_map({name: _segment(kind, name, params.pop(name)) for name in names})
+    if segments:
+        path = path.format_map({key: segment for key, (_, segment) in segments.items()})
+        for name, _ in segments.values():
+            del params[name]
         signed = canonical_bytes(params)
     if kind.method == "GET":
         query = urlencode(_query(kind, params) | {"sign": sign}, quote_via=quote, safe="")
@@ -134,11 +139,6 @@ def _shared(account: Account, service: Service) -> _Shared:
     }
     headers = get_headers | {"Content-Type": "application/json"}
     return _Shared(account.endpoints.base(service), params, headers, get_headers)
-
-
-@lru_cache(maxsize=256)
-def _path_names(path: str) -> tuple[str, ...]:
-    return tuple(name for _, name, _, _ in Formatter().parse(path) if name)
 
 
 def _segment(kind: type[Operation[Any]], name: str, value: Any) -> str:
@@ -226,7 +226,7 @@ def _refusal(
     made = Throttled if throttled else Refused
     data = raw.get("data")
     texts = [raw.get("message"), data.get("message") if isinstance(data, dict) else None]
-    told = ": ".join(text for text in texts if isinstance(text, str) and text)
+    told = ": ".join(dict.fromkeys(text for text in texts if isinstance(text, str) and text))
     return made(
         f"{kind.__name__} refused: {told or 'no reason given'}",
         status=response.status,

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linksfield_async.bulk.iccid import clean_iccid
+from linksfield_async.errors import ConfigurationError
+
+ICCID = "89852420180910340793"
+
+
+@pytest.mark.parametrize(
+    "given_text",
+    [
+        ICCID,
+        f" {ICCID}\t\r\n",
+        f"\ufeff{ICCID}",
+        f"{ICCID[:10]}\u200b{ICCID[10:]}",
+        f"'{ICCID}",
+        f'"{ICCID}"',
+        "8985 2420 1809 1034 0793",
+        "8985-2420-1809-1034-0793",
+        "８９８５２４２０１８０９１０３４０７９３",
+        ICCID + "F",
+    ],
+)
+def test_what_is_certain_is_tidied(given_text: str) -> None:
+    assert clean_iccid(given_text) == ICCID
+
+
+@pytest.mark.parametrize("length", [18, 19, 20, 21, 22])
+def test_lengths_let_through(length: int) -> None:
+    assert clean_iccid("8" * length) == "8" * length
+
+
+@pytest.mark.parametrize(
+    ("given_value", "told"),
+    [
+        ("", "blank"),
+        ("  \t", "blank"),
+        ("'", "blank"),
+        ("8.98524E+19", "spreadsheet"),
+        ("8,98524E+19", "spreadsheet"),
+        ("8.98524e19", "spreadsheet"),
+        ("9E19", "spreadsheet"),
+        (f"{ICCID}.0", "rounded"),
+        (f"{ICCID},00", "rounded"),
+        ("8" * 17, "has 17"),
+        ("8" * 23, "has 23"),
+        (ICCID[:-1] + "X", "digits only"),
+        ("89852O20180910340793", "digits only"),
+        ("=HYPERLINK(1)", "digits only"),
+        ("٨٩٨٥٢٤٢٠١٨٠٩١٠٣٤٠٧٩٣", "digits only"),
+        ("F", "digits"),
+        (89852420180910340793, "must be text, not int"),
+        (8.98e19, "must be text, not float"),
+        (ICCID.encode(), "must be text, not bytes"),
+        (None, "must be text"),
+    ],
+)
+def test_what_is_not_certain_is_refused_with_the_reason(given_value: Any, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        clean_iccid(given_value)
+    assert str(caught.value).isprintable()
+
+
+@given(st.text())
+def test_whatever_comes_out_is_digits(text: str) -> None:
+    try:
+        cleaned = clean_iccid(text)
+    except ConfigurationError:
+        return
+    assert cleaned.isascii()
+    assert cleaned.isdigit()
+    assert 18 <= len(cleaned) <= 22

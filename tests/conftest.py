@@ -1,0 +1,72 @@
+"""What every test gets: a guard against the outside, and servers and clients on loopback."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from servers import RawServer, raw_server
+
+from linksfield_async import Account, Client, Endpoints, Options
+
+
+def _reaches_outside(address: Any) -> bool:
+    if not isinstance(address, tuple):
+        return False  # a unix socket
+    host = address[0]
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host not in ("localhost", "")
+
+
+@pytest.fixture(autouse=True)
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """Fail any test that reaches beyond loopback, even where the code swallows the refusal."""
+    reached: list[Any] = []
+
+    def guarded(name: str) -> Any:
+        original = getattr(socket.socket, name)
+
+        def call(self: socket.socket, *args: Any) -> Any:
+            if self.family != socket.AF_UNIX and _reaches_outside(args[-1]):
+                reached.append(args[-1])
+                raise OSError(f"a test must stay on loopback, not reach {args[-1]!r}")
+            return original(self, *args)
+
+        return call
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, guarded(name))
+    lookup = socket.getaddrinfo
+
+    def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host is not None and _reaches_outside((host,)):
+            reached.append(host)
+            raise socket.gaierror(socket.EAI_NONAME, "a test must not look names up")
+        return lookup(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    yield reached
+    if reached:
+        pytest.fail(f"the test reached beyond loopback: {reached}")
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[RawServer]:
+    async with raw_server() as server:
+        yield server
+
+
+@pytest.fixture
+def account(server: RawServer) -> Account:
+    return Account("P000270", endpoints=Endpoints.at(server.url))
+
+
+@pytest.fixture
+async def client(account: Account) -> AsyncIterator[Client]:
+    async with Client(account, options=Options(deadline=5)) as client:
+        yield client

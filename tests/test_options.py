@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from linksfield_async import ConfigurationError, Options
+
+
+@pytest.mark.parametrize(
+    "name", [field.name for field in attrs.fields(Options) if field.name != "ca_file"]
+)
+@pytest.mark.parametrize("value", [0, -1, float("nan"), "5", None, True])
+def test_a_setting_that_makes_no_sense_is_refused_by_name(name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=rf"Options\.{name}"):
+        Options(**{name: value})
+
+
+def test_counts_are_whole() -> None:
+    with pytest.raises(ConfigurationError, match="connections"):
+        Options(connections=1.5)  # type: ignore[arg-type]
+
+
+def test_a_ca_file_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="is not a file"):
+        Options(ca_file=str(tmp_path / "none.pem"))
