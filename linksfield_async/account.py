@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -127,6 +125,8 @@ def wire_name_keys() -> Iterator[tuple[str, bool]]:
 def _checked_wire_names(given: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
     if not given:
         return ()
+    import difflib  # noqa: PLC0415  # needed by the few who replace names
+
     known = dict(wire_name_keys())
     for key, name in given.items():
         if key not in known:
@@ -144,6 +144,8 @@ def _checked_wire_names(given: Mapping[str, str] | None) -> tuple[tuple[str, str
 
 def read_wire_names(path: str) -> dict[str, str]:
     """Read replaced names from a TOML file: `"AddSims.iccids" = "x"` or tables `[AddSims]`."""
+    import tomllib  # noqa: PLC0415  # needed by the few who replace names
+
     try:
         with open(path, "rb") as file:
             content = tomllib.load(file)

@@ -109,19 +109,56 @@ def wire(
 
 # Its own decorator, because type checkers must learn that `wire(…)` declares a field.
 @overload
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(wire,))
+@dataclass_transform(
+    kw_only_default=True, frozen_default=True, field_specifiers=(wire, attrs.field)
+)
 def declare(cls: type[T], /) -> type[T]: ...
 @overload
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(wire,))
+@dataclass_transform(
+    kw_only_default=True, frozen_default=True, field_specifiers=(wire, attrs.field)
+)
 def declare() -> Callable[[type[T]], type[T]]: ...
 def declare(cls: type[T] | None = None, /) -> Any:
-    """Make a frozen, slotted, keyword-only attrs class of an operation or a model."""
-    make = attrs.frozen(kw_only=True)
+    """Make a frozen, slotted, keyword-only attrs class of an operation or a model.
+
+    `==`, `hash` and `repr` are inherited from `Value`: writing them anew for each of some forty
+    classes is most of what importing the package would cost.
+    """
+    make = attrs.frozen(kw_only=True, eq=False, repr=False)
     return make if cls is None else make(cls)
 
 
-@attrs.frozen(kw_only=True)
-class Model:
+class Value:
+    """Compares, hashes and shows itself by its attrs fields, as attrs would have it."""
+
+    __slots__ = ()
+    __attrs_attrs__: ClassVar[Any]
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        fields = attrs.fields(type(self))
+        return all(getattr(self, field.name) == getattr(other, field.name) for field in fields)
+
+    def __hash__(self) -> int:
+        fields = attrs.fields(type(self))
+        return hash(tuple(getattr(self, f.name) for f in fields if f.hash is not False))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{field.name}={_shown(field.repr, getattr(self, field.name))}"
+            for field in attrs.fields(type(self))
+            if field.repr
+        )
+        return f"{type(self).__name__}({shown})"
+
+
+def _shown(how: bool | Callable[[Any], str], value: Any) -> str:
+    return how(value) if callable(how) else repr(value)
+
+
+@declare
+class Model(Value):
     """A result; `extra` keeps, under its wire name, all that no field could take.
 
     That is every field that is not declared, and the raw value of a declared one that could
@@ -131,7 +168,7 @@ class Model:
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=mask_keys, hash=False)
 
 
-class Operation(Generic[R]):
+class Operation(Value, Generic[R]):
     """A subclass only declares; it never sends, signs or reads.
 
     To declare one of your own: subclass `Operation[Result]`, decorate it with `declare`, set
