@@ -10,6 +10,7 @@ import attrs
 from .account import Account
 from .bulk import engine
 from .bulk.outcome import Outcome
+from .codec import codec_for
 from .errors import ConfigurationError
 from .named import AsyncGroups, AsyncOrders, AsyncPayment, AsyncVshop
 from .operation import Operation
@@ -41,6 +42,7 @@ class Client:
     ) -> None:
         if not isinstance(account, Account):
             raise ConfigurationError("Client needs an Account, e.g. Account.from_env()")
+        codec_for(account.wire_names)  # made here, so that no event loop waits for it
         options = options or Options()
         own: SessionTransport | None = None
         if transport is None:

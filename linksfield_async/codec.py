@@ -13,10 +13,9 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, TypeGuard, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, get_args, get_origin
 
 import attrs
-from cattrs import Converter
 
 from .errors import BadAnswer, ConfigurationError
 from .operation import (
@@ -42,6 +41,9 @@ from .values import (
     without_none,
     writer_for,
 )
+
+if TYPE_CHECKING:
+    from cattrs import Converter
 
 T = TypeVar("T")
 NameOf = Callable[[type[Any], "attrs.Attribute[Any]"], tuple[str, ...]]
@@ -238,6 +240,9 @@ def _read_one_or_none(data: Any, read: Reader, result: Any) -> Any:
 
 
 def _converter(names_of: NameOf) -> Converter:
+    # Imported when a client is made: most programs import the package and make none at once.
+    from cattrs import Converter  # noqa: PLC0415
+
     converter = Converter(detailed_validation=False)
     for kind, reader in {
         str: read_text,
