@@ -17,6 +17,7 @@ TOOLS = [
     "pytest-asyncio>=1.2",
     "aioresponses==0.7.9",
     "hypothesis>=6.150",
+    "pytest-timeout>=2.4",
     "trustme>=1.2",
     "coverage[toml]>=7.10",
 ]

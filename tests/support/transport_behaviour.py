@@ -72,6 +72,16 @@ class TransportBehaviour:
         assert [seen.method for seen in server.seen] == [method]
         assert server.seen[0].body == (b"" if method == "GET" else b'{"a":"1"}')
 
+    async def test_a_large_body_arrives_whole(
+        self, transport: Transport, server: RawServer
+    ) -> None:
+        server.answers({})
+        body = b"x" * 3_000_000
+        await transport.send(request_to(server.url, body=body), LIMITS)
+        (seen,) = server.seen
+        assert seen.body == body
+        assert seen.headers["content-type"] == "application/json"
+
     async def test_a_quoted_path_stays_as_it_is(
         self, transport: Transport, server: RawServer
     ) -> None:

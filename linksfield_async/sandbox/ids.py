@@ -1,0 +1,38 @@
+"""Ids and secrets of Stripe's shapes, all from one seed."""
+
+from __future__ import annotations
+
+import random
+import string
+
+_ALPHABET = string.ascii_letters + string.digits
+
+
+def dice(seed: int, purpose: str) -> random.Random:
+    """Give the chance of a seed for one purpose; the same in every run."""
+    return random.Random(f"linksfield sandbox {seed} {purpose}")  # noqa: S311 - meant to repeat
+
+
+class Ids:
+    """Mints ids; which one comes next depends on the seed and the calls before alone."""
+
+    def __init__(self, seed: int) -> None:
+        self._dice = dice(seed, "ids")
+        self._numbers: dict[str, int] = {}
+        self.publishable_key = "pk_test_" + self._text(24)
+
+    def _text(self, length: int) -> str:
+        return "".join(self._dice.choices(_ALPHABET, k=length))
+
+    def token(self, kind: str, length: int = 24) -> str:
+        """Mint an id such as `pm_…`, `sub_…` or `ch_…`."""
+        return f"{kind}_{self._text(length)}"
+
+    def client_secret(self, kind: str) -> str:
+        """Mint the client secret of a payment intent (`pi`) or a setup intent (`seti`)."""
+        return f"{self.token(kind)}_secret_{self._text(25)}"
+
+    def number(self, kind: str) -> int:
+        """Count upwards from 1, for each kind on its own."""
+        self._numbers[kind] = self._numbers.get(kind, 0) + 1
+        return self._numbers[kind]
