@@ -60,8 +60,11 @@ def described(operation: type[Operation[Any]]) -> str:
     lines = [
         f"## {operation.__name__}",
         "",
-        f"*{operation.title}* · `{operation.method} {operation.path}` ({operation.service.value}) · "
-        f"effect: **{operation.effect.value}** · answer: {operation.answer_evidence.value}",
+        (
+            f"*{operation.title}* · `{operation.method} {operation.path}` "
+            f"({operation.service.value}) · effect: **{operation.effect.value}** · "
+            f"answer: {operation.answer_evidence.value}"
+        ),
         "",
         inspect.cleandoc(operation.__doc__ or ""),
     ]
