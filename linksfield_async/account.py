@@ -122,7 +122,10 @@ def wire_name_keys() -> Iterator[tuple[str, bool]]:
         yield from of_model(result_model(operation.result))
 
 
-def _checked_wire_names(given: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
+def _checked_wire_names(
+    given: Mapping[str, str] | tuple[tuple[str, str], ...] | None,
+) -> tuple[tuple[str, str], ...]:
+    given = dict(given or {})
     if not given:
         return ()
     import difflib  # noqa: PLC0415  # needed by the few who replace names
@@ -166,6 +169,7 @@ def read_wire_names(path: str) -> dict[str, str]:
 def _required_text(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     if not isinstance(value, str) or not value.strip():
         raise ConfigurationError(f"Account.{attribute.name} must be text and not empty")
+    _optional_text(_, attribute, value)
 
 
 def _header_text(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -178,6 +182,8 @@ def _optional_text(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise ConfigurationError(
             f"Account.{attribute.name} must be text, not {type(value).__name__}"
         )
+    if value is not None and any("\ud800" <= char <= "\udfff" for char in value):
+        raise ConfigurationError(f"Account.{attribute.name} holds a lone surrogate")
 
 
 def _endpoints(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:

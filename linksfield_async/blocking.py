@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
-from contextlib import ExitStack
-from typing import Any, NoReturn, Self, TypeVar
+import threading
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+)
+from contextlib import ExitStack, suppress
+from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from .account import Account
 from .bulk.outcome import Outcome
 from .client import Client
-from .errors import ConfigurationError
+from .errors import ClientClosed, ConfigurationError
 from .named import BlockingGroups, BlockingOrders, BlockingPayment, BlockingVshop
 from .operation import Operation
 from .operations import CardVerification
@@ -20,7 +29,10 @@ from .options import Options
 from .pipeline import Exchange
 from .transport.base import Transport
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+_CANCELING_SECONDS = 5.0
 
 
 class SyncClient:
@@ -86,8 +98,10 @@ class SyncClient:
         What is no ICCID is reported as invalid_input and not sent. At most `concurrency` calls
         are under way; taking outcomes slowly slows the sending.
         """
-        portal = self._ready("verify_many")
-        return _pulled(portal, self._client.verify_many(iccids, concurrency=concurrency))
+        thread = self._ready("verify_many")
+        feed = _feed(iccids, thread, concurrency)
+        outcomes = self._client.verify_many(feed or iccids, concurrency=concurrency)
+        return _pulled(thread, outcomes, feed)
 
     def send_many(
         self,
@@ -96,8 +110,10 @@ class SyncClient:
         concurrency: int = 64,
     ) -> Generator[Outcome[T], None, None]:
         """Carry out any number of operations; yields an outcome for each, as they complete."""
-        portal = self._ready("send_many")
-        return _pulled(portal, self._client.send_many(operations, concurrency=concurrency))
+        thread = self._ready("send_many")
+        feed = _feed(operations, thread, concurrency)
+        outcomes = self._client.send_many(feed or operations, concurrency=concurrency)
+        return _pulled(thread, outcomes, feed)
 
     def with_options(self, **changes: Any) -> SyncClient:
         """Give a view with some options changed that shares this client's connections.
@@ -127,11 +143,10 @@ class SyncClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _ready(self, method: str) -> BlockingPortal:
+    def _ready(self, method: str) -> _LoopThread:
         self._refuse_running_loop(method)
-        if self._thread.portal is None:
-            raise ConfigurationError("a SyncClient works inside its `with` block only")
-        return self._thread.portal
+        self._thread.check()
+        return self._thread
 
     def _refuse_running_loop(self, method: str) -> None:
         if self._allow_running_loop:
@@ -157,28 +172,140 @@ class _LoopThread:
     """One thread with an event loop, shared by a client and its views."""
 
     def __init__(self) -> None:
-        self.portal: BlockingPortal | None = None
+        self._portal: BlockingPortal | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._stack = ExitStack()
+        self._ended = False
 
     def start(self, client: Client) -> None:
-        if self.portal is None:
+        if self._ended:
+            raise ClientClosed("the client is closed; make a new SyncClient")
+        if self._portal is None:
             with ExitStack() as stack:
-                portal = stack.enter_context(start_blocking_portal(name="linksfield_async"))
+                portal = stack.enter_context(start_blocking_portal())
                 stack.callback(portal.call, client.close)
-                self.portal, self._stack = portal, stack.pop_all()
+                self._loop = portal.call(_running_loop)
+                self._portal, self._stack = portal, stack.pop_all()
 
     def stop(self) -> None:
-        self.portal = None
+        self._ended, self._portal = True, None
         self._stack.close()
 
+    def check(self) -> BlockingPortal:
+        """Give the portal; say what is wrong where there is none."""
+        if self._ended:
+            raise ClientClosed("the client is closed; make a new SyncClient")
+        if self._portal is None:
+            raise ConfigurationError("a SyncClient works inside its `with` block only")
+        return self._portal
 
-def _pulled(portal: BlockingPortal, outcomes: AsyncGenerator[T, None]) -> Generator[T, None, None]:
-    """Pull an async generator's items one by one; close it where it is, in its loop."""
+    def call(self, work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a coroutine function there; an interruption here ends it there first."""
+        ended = threading.Event()
+
+        async def tracked() -> T:
+            try:
+                return await work(*args, **kwargs)
+            finally:
+                ended.set()
+
+        portal = self.check()
+        try:
+            future = portal.start_task_soon(tracked)
+        except RuntimeError as error:
+            raise ClientClosed("the client was closed from another thread") from error
+        try:
+            return future.result()
+        except BaseException:
+            if future.cancel():
+                # Nothing may be sent any more once the caller has its interruption.
+                ended.wait(_CANCELING_SECONDS)
+            raise
+
+    def soon(self, work: Callable[[T], object], argument: T) -> None:
+        """Run a function in the loop, without waiting for it."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits for it there
+                self._loop.call_soon_threadsafe(work, argument)
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a loop to run anything in."""
+        return self._portal is not None
+
+
+async def _running_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()
+
+
+class _Feed(AsyncIterator[T]):
+    """Hands a source's items to the loop; the source itself is read in the caller's thread.
+
+    A cursor of a database belongs to its thread, and a source that waits must not stop the loop.
+    """
+
+    def __init__(self, source: Iterable[T], thread: _LoopThread, ahead: int) -> None:
+        self._source = iter(source)
+        self._thread = thread
+        self._items: asyncio.Queue[tuple[T] | None] = asyncio.Queue()
+        self._ahead = ahead
+        self._over = False
+        self.error: Exception | None = None
+
+    def read(self, count: int = 1) -> None:
+        """Read some items, in the caller's thread; an error of the source is kept for the end."""
+        for _ in range(0 if self._over else count):
+            try:
+                item = (next(self._source),)
+            except StopIteration:
+                break
+            except Exception as error:  # raised by the caller once what was sent is answered
+                self.error = error
+                break
+            self._thread.soon(self._items.put_nowait, item)
+        else:
+            return
+        self._over = True
+        self._thread.soon(self._items.put_nowait, None)
+
+    def begin(self) -> None:
+        """Read as many items as may be under way."""
+        self.read(self._ahead)
+
+    async def __anext__(self) -> T:
+        item = await self._items.get()
+        if item is None:
+            self._items.put_nowait(None)
+            raise StopAsyncIteration
+        return item[0]
+
+
+def _feed(
+    source: Iterable[T] | AsyncIterable[T], thread: _LoopThread, ahead: int
+) -> _Feed[T] | None:
+    """Make a feed of a source that can be read here; the loop reads any other one itself."""
+    if isinstance(source, (str, bytes)) or not isinstance(source, Iterable):
+        return None
+    return _Feed(source, thread, ahead)
+
+
+def _pulled(
+    thread: _LoopThread, outcomes: AsyncGenerator[T, None], feed: _Feed[Any] | None
+) -> Generator[T, None, None]:
+    """Pull outcomes one by one, reading the source in step; end it all in its loop."""
     try:
+        if feed is not None:
+            feed.begin()
         while True:
             try:
-                yield portal.call(anext, outcomes)
+                outcome = thread.call(anext, outcomes)
             except StopAsyncIteration:
-                return
+                break
+            if feed is not None:
+                feed.read()
+            yield outcome
     finally:
-        portal.call(outcomes.aclose)
+        if thread.running:
+            thread.call(outcomes.aclose)
+    if feed is not None and feed.error is not None:
+        raise feed.error

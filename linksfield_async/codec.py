@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, get_args, get_origin
 
 import attrs
 
-from .errors import BadAnswer, ConfigurationError
+from .errors import BadAnswer, ConfigurationError, InvalidInput
 from .operation import (
     ASSUMED,
     WIRE_KEY,
@@ -46,6 +46,24 @@ if TYPE_CHECKING:
     from cattrs import Converter
 
 T = TypeVar("T")
+
+_ERROR_WORDS = frozenset(
+    [
+        "code",
+        "error",
+        "errors",
+        "errorCode",
+        "error_code",
+        "errorMessage",
+        "error_message",
+        "exception",
+        "message",
+        "msg",
+        "success",
+    ]
+)
+"""Members by which gateways and frameworks tell of an error with HTTP 200."""
+
 NameOf = Callable[[type[Any], "attrs.Attribute[Any]"], tuple[str, ...]]
 """The wire names of a field, the one in force first, then those accepted too."""
 
@@ -85,10 +103,12 @@ class Codec:
         self._converter = _converter(self._names)
 
     def write(self, operation: Operation[Any]) -> dict[str, Any]:
-        """Give an operation's parameters by wire name; ConfigurationError names a wrong field."""
+        """Give an operation's parameters by wire name; InvalidInput names a wrong field."""
         kind = type(operation)
         parameters = self._parameters.get(kind)
         if parameters is None:
+            # The reader too: what is wrong with a declaration must show before anything is sent.
+            self._readers[kind] = self._declared_reader(kind)
             parameters = self._parameters[kind] = self._compile(kind)
         written: dict[str, Any] = {}
         for parameter in parameters:
@@ -97,12 +117,12 @@ class Codec:
                 written[parameter.wire] = parameter.write(parameter.label, value)
             elif parameter.required:
                 state = "missing" if value is None else "empty"
-                raise ConfigurationError(f"{parameter.label} is {state}")
+                raise InvalidInput(f"{parameter.label} is {state}")
             elif value == "":
                 written[parameter.wire] = ""
         problem = operation.problem()
         if problem:
-            raise ConfigurationError(f"{kind.__name__}: {problem}")
+            raise InvalidInput(f"{kind.__name__}: {problem}")
         return written
 
     def path_names(self, kind: type[Operation[Any]]) -> tuple[tuple[str, str], ...]:
@@ -119,10 +139,8 @@ class Codec:
 
     def read(self, operation: type[Operation[T]], data: Any) -> T:
         """Read what a success carries as the operation's result; BadAnswer where it is not that."""
-        reader = self._readers.get(operation)
-        if reader is None:
-            reader = self._readers[operation] = self._reader(operation)
         try:
+            reader = self._readers.get(operation) or self._reader(operation)
             result: T = reader(data)
         except Exception as error:  # hooks of a user's own types raise what they like
             raise BadAnswer(f"{operation.__name__}: {error}") from error
@@ -130,8 +148,12 @@ class Codec:
 
     def recognises(self, operation: type[Operation[Any]], bare: Any) -> bool:
         """Tell whether an answer without an envelope shows at least one declared field."""
+        if isinstance(bare, dict) and self._shows_an_error(operation, bare):
+            return False
         if get_origin(operation.result) is tuple:
-            return isinstance(bare, list) or self._listed(operation, bare) is not None
+            # Not "the only list there is": without an envelope that may be a list of errors.
+            listed = bare.get(self._list_key(operation)) if isinstance(bare, dict) else bare
+            return isinstance(listed, list)
         model = without_none(operation.result)
         if not _is_model(model):
             return operation.answer is AnswerShape.BARE
@@ -162,6 +184,14 @@ class Codec:
             )
         return parameters
 
+    def _declared_reader(self, operation: type[Operation[Any]]) -> Callable[[Any], Any]:
+        from cattrs.errors import StructureHandlerNotFoundError  # noqa: PLC0415
+
+        try:
+            return self._reader(operation)
+        except StructureHandlerNotFoundError as error:
+            raise ConfigurationError(f"{operation.__name__}: {error.message}") from error
+
     def _reader(self, operation: type[Operation[Any]]) -> Callable[[Any], Any]:
         result = operation.result
         if result is None or result is type(None):
@@ -176,14 +206,24 @@ class Codec:
             return lambda data: hook(_as_object(data), result)
         return lambda data: hook(data, result)
 
+    def _shows_an_error(self, operation: type[Operation[Any]], bare: dict[str, Any]) -> bool:
+        """Tell whether an object without an envelope speaks of an error in words not declared."""
+        model = without_none(operation.result)
+        fields = _wired(model) if _is_model(model) else []
+        declared = {name for field in fields for name in self._names(model, field)}
+        return not _ERROR_WORDS.isdisjoint(bare.keys() - declared)
+
+    def _list_key(self, operation: type[Operation[Any]]) -> str:
+        declared = operation.list_key or ""
+        return self._wire_names.get(f"{operation.__name__}.list_key", declared)
+
     def _listed(self, operation: type[Operation[Any]], data: Any) -> tuple[str, list[Any]] | None:
         """Find the list of a list answer: bare, under its key, or as the only list."""
         if isinstance(data, list):
             return "", data
         if not isinstance(data, dict):
             return None
-        declared = operation.list_key or ""
-        key = self._wire_names.get(f"{operation.__name__}.list_key", declared)
+        key = self._list_key(operation)
         if isinstance(data.get(key), list):
             return key, data[key]
         lists = [(name, value) for name, value in data.items() if isinstance(value, list)]

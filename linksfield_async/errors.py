@@ -2,6 +2,8 @@
 
 LinksfieldError
     ConfigurationError      wrong use or settings; nothing left this machine
+        InvalidInput            a field of the operation cannot be sent
+        ClientClosed            the client was closed before
     NotSent                 no byte left: nothing was carried out
         ConnectFailed           no connection could be made
             TLSFailed               the server's certificate or protocol was not accepted
@@ -125,6 +127,14 @@ class ConfigurationError(LinksfieldError, ValueError):
     """Wrong use or wrong settings; nothing left this machine."""
 
     default_carried_out = False
+
+
+class InvalidInput(ConfigurationError):
+    """A field of the operation cannot be sent; other operations of the client can."""
+
+
+class ClientClosed(ConfigurationError):
+    """The client was closed before this call."""
 
 
 class NotSent(LinksfieldError):

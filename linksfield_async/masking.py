@@ -9,14 +9,15 @@ TEXT_LIMIT = 200
 
 _MASKED = "***"
 
-# ICCIDs start with 89 (ITU-T E.118); order numbers, which do not, stay readable.
+# ICCIDs start with 89 (ITU-T E.118), maybe in groups; order numbers, which do not, stay readable.
+# Possessive and anchored at the start of a run, so that a hostile text costs linear time.
 _PERSONAL = re.compile(
     r"""
-    (?P<iccid>(?<![0-9])89[0-9]{13,20}F?(?![0-9]))
-  | (?P<email>[\w.+%-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+)
+    (?P<iccid>(?:(?<![0-9])|(?<=%[0-9A-Fa-f]{2}))89[0-9](?:[ \u00a0-]?[0-9]){12,19}F?(?![0-9]))
+  | (?P<email>(?<![\w.+-])[\w.+-]++(?:@|%40)[\w-]++(?:\.[\w-]++)+)
   | (?P<secret>
-        \b(?:pi|seti|cs|src)_\w+_secret_\w+
-      | \b(?:sk|rk|whsec|pm)_\w+
+        \b(?:pi|seti|cs|src)_[0-9A-Za-z]++_secret_\w++
+      | \b(?:sk|rk|whsec|pm)_\w++
       | (?<![0-9A-Za-z])[0-9a-fA-F]{32}(?![0-9A-Za-z])
     )
     """,
@@ -47,6 +48,11 @@ def mask_text(text: str) -> str:
         return mask_iccid(match[0]) if match.lastgroup == "iccid" else _MASKED
 
     return _PERSONAL.sub(replace, text)
+
+
+def mask_repr(value: object) -> str:
+    """Show a value as Python would, with what is personal in it masked."""
+    return mask_text(repr(value))
 
 
 def mask_keys(value: object) -> str:

@@ -196,6 +196,14 @@ class Operation(Value, Generic[R]):
     """Value of `tradeType`: the last segment of the path, unless declared."""
     result: ClassVar[Any]
 
+    def echoes(self) -> dict[str, str]:
+        """Give the ids that the answer must not contradict, by their Python names."""
+        return {
+            name: value
+            for name in ("iccid", "order_no", "pay_id", "request_id")
+            if isinstance(value := getattr(self, name, None), str)
+        }
+
     def problem(self) -> str | None:
         """Say what is wrong with the fields taken together; a subclass with a rule overrides."""
         return None

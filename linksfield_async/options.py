@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
@@ -11,8 +12,8 @@ from .errors import ConfigurationError
 
 
 def _positive(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    # `not (… > 0)` also refuses NaN.
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not (value > 0):
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value <= 0:
         raise ConfigurationError(f"Options.{attribute.name} must be a number above 0")
 
 

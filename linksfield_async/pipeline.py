@@ -10,7 +10,8 @@ import attrs
 
 from . import protocol
 from .account import Account
-from .errors import LinksfieldError
+from .errors import ConfigurationError, LinksfieldError
+from .masking import mask_repr
 from .operation import Operation
 from .options import Options
 from .protocol import Request
@@ -27,7 +28,7 @@ def _masked(_: Any) -> str:
 class Exchange(Generic[T]):
     """A call that ended well: its result and everything known about it."""
 
-    result: T
+    result: T = attrs.field(repr=mask_repr)
     raw: Any = attrs.field(repr=_masked)
     """The whole answer as JSON values; numbers with a fraction are Decimal."""
     status: int
@@ -101,6 +102,8 @@ class Pipeline:
         try:
             response = await self._transport.send(request, self._limits(started))
             result, raw = protocol.decode(operation, self.account, response)
+        except ConfigurationError:
+            raise  # nothing left this machine: no attempt
         except LinksfieldError as error:
             error.attempts += 1
             raise

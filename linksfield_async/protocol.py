@@ -28,14 +28,15 @@ from .account import Account
 from .codec import codec_for
 from .errors import (
     BadAnswer,
-    ConfigurationError,
+    InvalidInput,
     LinksfieldError,
+    MismatchedAnswer,
     OutcomeUnknown,
     Refused,
     Throttled,
     UnexpectedRedirect,
 )
-from .masking import mask_text
+from .masking import mask_text, one_line
 from .operation import AnswerShape, Operation, Service
 from .signing import canonical_bytes, digest
 from .version import __version__
@@ -78,19 +79,20 @@ class Response:
 def build(operation: Operation[Any], account: Account, now_ms: int) -> Request:
     """Make the request; `now_ms` (epoch milliseconds) is signed where the service wants it.
 
-    Raises ConfigurationError where a field cannot be sent; nothing has left the machine then.
+    Raises InvalidInput where a field cannot be sent; nothing has left the machine then.
     """
     kind = type(operation)
     fixed = _shared(account, kind.service)
     codec = codec_for(account.wire_names)
     own = codec.write(operation)
-    if not fixed.params.keys().isdisjoint(own):
-        clash = ", ".join(fixed.params.keys() & own)
-        raise ConfigurationError(f"{kind.__name__}: {clash} is a parameter of every request")
-    params: dict[str, Any] = fixed.params | own
+    params: dict[str, Any] = dict(fixed.params)
     if kind.service is not Service.TOPUP:
         params["tradeTime"] = str(now_ms)
         params["tradeType"] = kind.trade_type
+    if not params.keys().isdisjoint(own):
+        clash = ", ".join(params.keys() & own)
+        raise InvalidInput(f"{kind.__name__}: {clash} is a parameter of every request")
+    params.update(own)
     # Path parameters are signed under their own names, unquoted (evidence: seed).
     segments = {
         placeholder: (name, _segment(kind, placeholder, params.get(name)))
@@ -144,22 +146,22 @@ def _shared(account: Account, service: Service) -> _Shared:
 def _segment(kind: type[Operation[Any]], name: str, value: Any) -> str:
     """Quote a path parameter into one segment; refuse what could leave it."""
     if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"{kind.__name__}.{name} must be a non-empty text")
+        raise InvalidInput(f"{kind.__name__}.{name} must be a non-empty text")
     if not value.isascii() or not value.isprintable() or "/" in value or "\\" in value:
-        raise ConfigurationError(
+        raise InvalidInput(
             f"{kind.__name__}.{name} must be printable ASCII without slashes to stand in a path"
         )
     if not value.strip("."):
-        raise ConfigurationError(f"{kind.__name__}.{name} must not consist of dots")
+        raise InvalidInput(f"{kind.__name__}.{name} must not consist of dots")
     if len(value) > 256:
-        raise ConfigurationError(f"{kind.__name__}.{name} is longer than 256 characters")
+        raise InvalidInput(f"{kind.__name__}.{name} is longer than 256 characters")
     return quote(value, safe="")
 
 
 def _query(kind: type[Operation[Any]], params: dict[str, Any]) -> dict[str, str]:
     for name, value in params.items():
         if not isinstance(value, str):
-            raise ConfigurationError(
+            raise InvalidInput(
                 f"{kind.__name__}: {name} goes into the query of a GET and must be text"
             )
     return params
@@ -177,15 +179,17 @@ def decode(operation: Operation[T], account: Account, response: Response) -> tup
         raw = _parsed(response.body)
     except ValueError as error:
         _raise_for_status(kind, response)
-        shown = response.body[:120].decode("utf-8", "replace")
+        shown = one_line(response.body[:2000].decode("utf-8", "replace"), 120)
         raise BadAnswer(
-            f"{kind.__name__}: HTTP {response.status}, {error}: {shown!r}", status=response.status
+            f"{kind.__name__}: HTTP {response.status}, {error}: {shown}", status=response.status
         ) from error
     try:
-        return _result(kind, account, response, raw), raw
+        result = _result(kind, account, response, raw)
+        _check_echoes(operation, result)
     except BadAnswer as error:
         error.with_facts(status=response.status, data=raw)
         raise
+    return result, raw
 
 
 def _result(kind: type[Operation[T]], account: Account, response: Response, raw: Any) -> T:
@@ -212,6 +216,26 @@ def _result(kind: type[Operation[T]], account: Account, response: Response, raw:
     if empty or codec.recognises(kind, raw):
         return codec.read(kind, raw)
     raise BadAnswer(f"{kind.__name__}: an answer without an envelope and without a known field")
+
+
+def _check_echoes(operation: Operation[Any], result: Any) -> None:
+    """Refuse an answer about another card, order or payment."""
+    for name, asked in operation.echoes().items():
+        told = getattr(result, name, None)
+        if isinstance(told, str) and told and not _same(name, asked, told):
+            raise MismatchedAnswer(
+                f"{type(operation).__name__}: the answer is about another {name} than was asked"
+            )
+
+
+def _same(name: str, asked: str, told: str) -> bool:
+    if asked == told:
+        return True
+    if name != "iccid":
+        return False
+    # One ICCID in two spellings: padded with F, or with and without its check digit.
+    short, long = sorted((asked.rstrip("Ff"), told.rstrip("Ff")), key=len)
+    return short == long or (len(short) == 19 and len(long) == 20 and long.startswith(short))
 
 
 def _check_success_status(kind: type[Operation[Any]], response: Response) -> None:
@@ -271,5 +295,7 @@ def _parsed(body: bytes) -> Any:
         raise ValueError("not UTF-8") from error
     except RecursionError as error:
         raise ValueError("JSON nested too deeply") from error
+    except ArithmeticError as error:
+        raise ValueError("a number is beyond all bounds") from error
     except ValueError as error:
         raise ValueError("not JSON") from error

@@ -17,7 +17,7 @@ from typing import Any
 
 import attrs
 
-from .errors import ConfigurationError
+from .errors import InvalidInput
 
 RULE = (
     "all parameters but sign; nulls left out, empty strings kept; sorted by key; JSON without "
@@ -30,7 +30,7 @@ _encode = json.JSONEncoder(
 
 
 def canonical_text(params: Mapping[str, Any]) -> str:
-    """Write the text that is signed; ConfigurationError where a value has no one spelling.
+    """Write the text that is signed; InvalidInput where a value has no one spelling.
 
     Values may be text, whole numbers, booleans, and lists or objects of these. Floats are refused
     (their spelling differs between languages), and so is text that UTF-8 cannot hold.
@@ -60,40 +60,38 @@ def digest(signed: bytes) -> str:
 
 
 def utf8(text: str) -> bytes:
-    """Encode a text; ConfigurationError for a lone surrogate, which no UTF-8 can hold."""
+    """Encode a text; InvalidInput for a lone surrogate, which no UTF-8 can hold."""
     try:
         return text.encode()
     except UnicodeEncodeError as error:
         code = f"U+{ord(text[error.start]):04X}"
         where = text[max(0, error.start - 24) : error.start]
-        raise ConfigurationError(
-            f"a lone surrogate {code} cannot be sent, after {where!r}"
-        ) from error
+        raise InvalidInput(f"a lone surrogate {code} cannot be sent, after {where!r}") from error
 
 
 def _written(params: Mapping[str, Any]) -> str:
     try:
         return _encode(params)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"parameters cannot be written as JSON: {error}") from error
+        raise InvalidInput(f"parameters cannot be written as JSON: {error}") from error
 
 
 def _check_value(name: str, value: Any, depth: int = 0) -> None:
     if value is None or isinstance(value, (str, bool, int)):
         return
     if depth > 32:
-        raise ConfigurationError(f"{name}: nested too deeply")
+        raise InvalidInput(f"{name}: nested too deeply")
     if isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             _check_value(f"{name}[{index}]", item, depth + 1)
     elif isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise ConfigurationError(f"{name}: keys must be text, not {type(key).__name__}")
+                raise InvalidInput(f"{name}: keys must be text, not {type(key).__name__}")
             _check_value(f"{name}.{key}", item, depth + 1)
     else:
         hint = "; give a str or Decimal field" if isinstance(value, float) else ""
-        raise ConfigurationError(f"{name}: {type(value).__name__} cannot be signed{hint}")
+        raise InvalidInput(f"{name}: {type(value).__name__} cannot be signed{hint}")
 
 
 @attrs.frozen

@@ -10,12 +10,12 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, get_args, get_origin
 
-from .errors import ConfigurationError
+from .errors import InvalidInput
 
 Reader = Callable[[Any, Any], Any]
 """Reads one JSON value; the second argument is the type, as cattrs passes it."""
 Writer = Callable[[str, Any], Any]
-"""Writes one field's value; the first argument names the field in a ConfigurationError."""
+"""Writes one field's value; the first argument names the field in a InvalidInput."""
 
 _PLAIN_DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 _DATE = re.compile(r"([0-9]{4})([-./])([0-9]{1,2})\2([0-9]{1,2})")
@@ -55,7 +55,7 @@ def kind_of(value: Any) -> str:
     return "null" if value is None else names.get(type(value), "a number")
 
 
-# Writing: what a field's type admits, else a ConfigurationError that names the field.
+# Writing: what a field's type admits, else a InvalidInput that names the field.
 
 
 def write_text(field: str, value: Any) -> str:
@@ -63,7 +63,7 @@ def write_text(field: str, value: Any) -> str:
     if type(value) is str:
         return value
     if not isinstance(value, str):
-        raise ConfigurationError(f"{field}: must be text, not {type(value).__name__}")
+        raise InvalidInput(f"{field}: must be text, not {type(value).__name__}")
     return str.__str__(value)
 
 
@@ -71,22 +71,22 @@ def write_amount(field: str, value: Any) -> str:
     """Write money exactly as given; a float has already lost what was meant."""
     if isinstance(value, Decimal):
         if not value.is_finite() or value.is_signed() or abs(value.adjusted()) > _AMOUNT_LENGTH:
-            raise ConfigurationError(f"{field}: must be a finite amount, not negative")
+            raise InvalidInput(f"{field}: must be a finite amount, not negative")
         return format(value, "f")
     if not isinstance(value, str):
-        raise ConfigurationError(f"{field}: must be str or Decimal, not {type(value).__name__}")
+        raise InvalidInput(f"{field}: must be str or Decimal, not {type(value).__name__}")
     if len(value) > _AMOUNT_LENGTH or not _PLAIN_DECIMAL.fullmatch(value):
-        raise ConfigurationError(f"{field}: must be digits with at most one '.', such as 4.99")
+        raise InvalidInput(f"{field}: must be digits with at most one '.', such as 4.99")
     return write_text(field, value)
 
 
 def write_texts(field: str, value: Any) -> list[str]:
     """Write a list of texts in the order given."""
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise ConfigurationError(f"{field}: must be a list of texts, not {type(value).__name__}")
+        raise InvalidInput(f"{field}: must be a list of texts, not {type(value).__name__}")
     written = [write_text(f"{field}[{index}]", item) for index, item in enumerate(value)]
     if not written or "" in written:
-        raise ConfigurationError(f"{field}: must not be empty or hold an empty text")
+        raise InvalidInput(f"{field}: must not be empty or hold an empty text")
     return written
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from linksfield_async import OPERATIONS, Account, ConfigurationError, Endpoints
@@ -169,3 +170,14 @@ def test_every_assumed_name_of_every_operation_can_be_replaced() -> None:
     assert {operation.__name__ for operation in OPERATIONS if operation.list_key} == {
         key.split(".")[0] for key in keys if key.endswith(".list_key")
     }
+
+
+def test_an_account_can_be_evolved() -> None:
+    account = Account("P1", wire_names={"AddSims.iccids": "x"})
+    assert attrs.evolve(account, mark="1").wire_names == account.wire_names
+
+
+def test_lone_surrogates_are_refused_at_once() -> None:
+    for settings in ({"partner_code": "P\ud800"}, {"partner_code": "P", "mark": "\udfff"}):
+        with pytest.raises(ConfigurationError, match="lone surrogate"):
+            Account(**settings)

@@ -3,18 +3,55 @@ from __future__ import annotations
 import asyncio
 import inspect
 import pickle
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from servers import RawServer, raw_server
 from stubs import Answering
 
-from linksfield_async import Account, Client, ConfigurationError, Refused, SyncClient
+from linksfield_async import (
+    Account,
+    Client,
+    ClientClosed,
+    ConfigurationError,
+    Refused,
+    SyncClient,
+)
 from linksfield_async.operations import SingleVerify
 
-S = {"operateCode": "S", "data": {"deviceCode": "1"}}
 ICCID = "89852420180910340793"
+S = {"operateCode": "S", "data": {"deviceCode": ICCID}}
+
+
+@pytest.fixture
+def server_in_thread() -> Iterator[RawServer]:
+    """A server that never answers, in a thread of its own."""
+    ready, servers, ends = threading.Event(), [], []
+
+    async def serve() -> None:
+        async with raw_server() as server:
+
+            async def silence(*_: Any) -> None:
+                await asyncio.sleep(30)
+
+            server.answers_by(silence)
+            ended = asyncio.Event()
+            servers.append(server)
+            ends.append((asyncio.get_running_loop(), ended))
+            ready.set()
+            await ended.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    ready.wait(5)
+    yield servers[0]
+    loop, ended = ends[0]
+    loop.call_soon_threadsafe(ended.set)
+    thread.join(5)
 
 
 @pytest.fixture
@@ -29,8 +66,8 @@ def sync_client(transport: Answering) -> Iterator[SyncClient]:
 
 
 def test_a_call_blocks_until_its_result(sync_client: SyncClient, transport: Answering) -> None:
-    assert sync_client.vshop.verify_card(iccid=ICCID).iccid == "1"
-    assert sync_client.send(SingleVerify(iccid=ICCID)).iccid == "1"
+    assert sync_client.vshop.verify_card(iccid=ICCID).iccid == ICCID
+    assert sync_client.send(SingleVerify(iccid=ICCID)).iccid == ICCID
     assert sync_client.exchange(SingleVerify(iccid=ICCID)).raw == S
     assert len(transport.requests) == 3
 
@@ -79,19 +116,22 @@ def test_inside_a_running_loop_it_refuses_and_names_the_async_method(
 def test_inside_a_running_loop_where_it_is_wanted(transport: Answering) -> None:
     async def inside() -> None:
         with SyncClient(Account("P1"), transport=transport, allow_running_loop=True) as client:
-            assert client.vshop.verify_card(iccid=ICCID).iccid == "1"
+            assert client.vshop.verify_card(iccid=ICCID).iccid == ICCID
 
     asyncio.run(inside())
 
 
 def test_outside_its_with_block_it_refuses(transport: Answering) -> None:
     client = SyncClient(Account("P1"), transport=transport)
-    for _ in range(2):
-        with pytest.raises(ConfigurationError, match="`with` block"):
-            client.vshop.verify_card(iccid=ICCID)
-        with client:
-            client.vshop.verify_card(iccid=ICCID)
+    with pytest.raises(ConfigurationError, match="`with` block"):
+        client.vshop.verify_card(iccid=ICCID)
+    with client:
+        client.vshop.verify_card(iccid=ICCID)
     client.close()
+    with pytest.raises(ClientClosed, match="make a new SyncClient"):
+        client.vshop.verify_card(iccid=ICCID)
+    with pytest.raises(ClientClosed), client:
+        pass
 
 
 def test_it_ends_its_thread(transport: Answering) -> None:
@@ -148,3 +188,75 @@ def test_it_is_not_pickled(sync_client: SyncClient) -> None:
     with pytest.raises(TypeError, match="send its Account"):
         pickle.dumps(sync_client)
     assert repr(sync_client).startswith("SyncClient('P1'")
+
+
+def test_ctrl_c_ends_the_call_where_it_runs(server_in_thread: RawServer) -> None:
+    """An order that waits must not be placed after its caller was interrupted."""
+    code = f"""
+import os, signal, threading, time
+from linksfield_async import Account, Endpoints, Options, SyncClient
+account = Account("P1", endpoints=Endpoints.at({server_in_thread.url!r}))
+with SyncClient(account, options=Options(connections=1)) as client:
+    def catch():
+        try: client.with_options(deadline=1.0).groups.list()
+        except Exception: pass
+    first = threading.Thread(target=catch); first.start(); time.sleep(0.3)
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        client.payment.confirm_result(pay_id="must never arrive")
+    except KeyboardInterrupt:
+        print("interrupted")
+    first.join(); time.sleep(0.5)
+"""
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert out.stdout.strip() == "interrupted"
+    assert [seen.method for seen in server_in_thread.seen] == ["GET"]
+
+
+def test_a_source_is_read_in_the_caller_s_thread(sync_client: SyncClient) -> None:
+    threads: set[int] = set()
+
+    def source() -> Iterator[str]:
+        for _ in range(20):
+            threads.add(threading.get_ident())
+            sync_client.vshop.verify_card(iccid=ICCID)  # a source may use the client itself
+            yield ICCID
+
+    assert len(list(sync_client.verify_many(source(), concurrency=4))) == 20
+    assert threads == {threading.get_ident()}
+
+
+def test_a_source_that_fails_loses_nothing_that_was_sent(sync_client: SyncClient) -> None:
+    def source() -> Iterator[str]:
+        yield from [ICCID] * 7
+        raise OSError("disk gone")
+
+    outcomes = []
+
+    def collect() -> None:
+        for outcome in sync_client.verify_many(source(), concurrency=3):
+            outcomes.append(outcome)  # noqa: PERF402  # what came before the error counts
+
+    with pytest.raises(OSError, match="disk gone"):
+        collect()
+    assert len(outcomes) == 7
+
+
+def test_an_asynchronous_source(sync_client: SyncClient) -> None:
+    async def source() -> AsyncIterator[str]:
+        for _ in range(5):
+            await asyncio.sleep(0)
+            yield ICCID
+
+    assert len(list(sync_client.verify_many(source(), concurrency=2))) == 5
+
+
+def test_outcomes_taken_after_the_block_are_refused(transport: Answering) -> None:
+    with SyncClient(Account("P1"), transport=transport) as client:
+        outcomes = client.verify_many([ICCID] * 100, concurrency=2)
+        next(outcomes)
+    with pytest.raises(ClientClosed):
+        next(outcomes)
+    outcomes.close()

@@ -22,14 +22,14 @@ S = {"operateCode": "S", "data": {"deviceCode": "1"}}
 
 async def test_a_call_over_the_wire(client: Client, server: RawServer) -> None:
     server.answers(S)
-    card = await client.vshop.verify_card(iccid="89852420180910340793")
+    card = await client.vshop.verify_card(iccid="1")
     assert card.iccid == "1"
     (seen,) = server.seen
     assert (seen.method, seen.path) == ("POST", "/vshop/singleVerify")
     assert seen.headers["accept-language"] == "en-US"
     assert seen.headers["content-type"] == "application/json"
     assert seen.headers["user-agent"].startswith("linksfield_async/")
-    assert seen.params["deviceCode"] == "89852420180910340793"
+    assert seen.params["deviceCode"] == "1"
 
 
 async def test_account_settings_reach_the_wire(server: RawServer, account: Account) -> None:

@@ -335,3 +335,41 @@ def test_types_must_be_there_at_run_time() -> None:
 
     with pytest.raises(ConfigurationError, match="Missing"):
         codec.write(Unknown(when=1))
+
+
+def test_what_is_wrong_with_a_result_type_shows_before_anything_is_sent() -> None:
+    @declare
+    class Odd(Model):
+        """Wrong."""
+
+        when: Missing = wire("when", evidence=DOCUMENTED)  # type: ignore[name-defined]  # noqa: F821
+
+    @declare
+    class AskOdd(Operation[Odd]):
+        """Wrong."""
+
+        service = Service.VSHOP
+        path = "/odd"
+        effect = Effect.ONCE
+
+    with pytest.raises(ConfigurationError, match="Missing"):
+        Codec().write(AskOdd())
+
+
+def test_a_type_that_nothing_can_read_shows_before_anything_is_sent() -> None:
+    @declare
+    class Odd(Model):
+        """Wrong."""
+
+        thing: object = wire("thing", evidence=DOCUMENTED)
+
+    @declare
+    class AskOdd(Operation[Odd]):
+        """Wrong."""
+
+        service = Service.VSHOP
+        path = "/odd"
+        effect = Effect.ONCE
+
+    with pytest.raises(ConfigurationError, match="AskOdd: Unsupported type"):
+        Codec().write(AskOdd())

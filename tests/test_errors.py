@@ -20,12 +20,8 @@ def kinds(kind: type[LinksfieldError] = LinksfieldError) -> list[type[Linksfield
 
 ALL = pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
 UNSENT = {
-    "ConfigurationError",
-    "NotSent",
-    "ConnectFailed",
-    "TLSFailed",
-    "DeadlineExceeded",
-    "RateLimited",
+    *("ConfigurationError", "InvalidInput", "ClientClosed"),
+    *("NotSent", "ConnectFailed", "TLSFailed", "DeadlineExceeded", "RateLimited"),
 }
 FALSE = UNSENT | {"Refused", "Throttled"}
 

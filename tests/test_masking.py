@@ -64,3 +64,27 @@ def test_mask_secret_and_keys() -> None:
     assert mask_secret("x") == "***"
     assert mask_secret(None) == "None"
     assert mask_keys({"b": ICCID, "a": 1}) == "{a, b}"
+
+
+def test_groups_and_escapes_are_masked_too() -> None:
+    for text in ("8985 2420 1809 1034 0793", "8985-2420-1809-1034-0793", "%2089852420180910340793"):
+        assert "0793" not in mask_text(text) or "…0793" in mask_text(text)
+        assert "1809" not in mask_text(text)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "a" * 200_000,
+        "pi_" * 70_000,
+        "a@" * 100_000,
+        "89" * 100_000,
+        "a.b@" + "c." * 100_000,
+        "0" * 200_000,
+    ],
+    ids=lambda text: text[:6],
+)
+@pytest.mark.timeout(10)
+def test_a_hostile_text_costs_linear_time(hostile: str) -> None:
+    """The limit is a hundred times what it takes; quadratic patterns took minutes."""
+    assert mask_text(hostile)

@@ -26,3 +26,8 @@ def test_counts_are_whole() -> None:
 def test_a_ca_file_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="is not a file"):
         Options(ca_file=str(tmp_path / "none.pem"))
+
+
+def test_endless_times_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="deadline"):
+        Options(deadline=float("inf"))

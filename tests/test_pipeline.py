@@ -7,12 +7,12 @@ import pytest
 from stubs import Answering
 
 from linksfield_async import Account, Options
-from linksfield_async.errors import ConfigurationError, OutcomeUnknown, Refused
+from linksfield_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown, Refused
 from linksfield_async.operations import SingleVerify
 from linksfield_async.pipeline import Clock, Pipeline
 
-S = {"operateCode": "S", "data": {"deviceCode": "1"}}
 VERIFY = SingleVerify(iccid="89852420180910340793")
+S = {"operateCode": "S", "data": {"deviceCode": VERIFY.iccid}}
 
 
 class Ticking:
@@ -37,7 +37,7 @@ async def test_an_exchange_has_all_that_is_known() -> None:
     ticking = Ticking()
     sending, transport = pipeline(S, clock=ticking.clock())
     exchange = await sending.exchange(VERIFY)
-    assert exchange.result.iccid == "1"
+    assert exchange.result.iccid == VERIFY.iccid
     assert exchange.raw == S
     assert (exchange.status, exchange.attempts, exchange.elapsed) == (200, 1, 0.0)
     assert exchange.request is transport.requests[0]
@@ -117,3 +117,10 @@ async def test_nothing_is_repeated_here() -> None:
 
 def test_the_real_clock_is_the_wall_clock_in_milliseconds() -> None:
     assert 1_700_000_000_000 < Clock().now_ms() < 10_000_000_000_000
+
+
+async def test_a_closed_client_s_error_is_no_attempt() -> None:
+    sending, _ = pipeline(ClientClosed("closed"))
+    with pytest.raises(ClientClosed) as caught:
+        await sending.send(VERIFY)
+    assert caught.value.attempts == 0

@@ -15,6 +15,7 @@ from linksfield_async.errors import (
     BadAnswer,
     ConfigurationError,
     LinksfieldError,
+    MismatchedAnswer,
     OutcomeUnknown,
     Refused,
     Throttled,
@@ -39,6 +40,7 @@ from linksfield_async.operations import (
     QueryAutoRenewalRecord,
     RemoveSims,
     ResultConfirm,
+    ResultQuery,
     SingleOrder,
     SingleQueryOrder,
     SingleServicePlanPage,
@@ -299,9 +301,9 @@ def read(operation: Operation[Any], response: Response) -> Any:
     return decode(operation, ACCOUNT, response)[0]
 
 
-S = {"operateCode": "S", "message": "success", "data": {"deviceCode": "1"}}
+S = {"operateCode": "S", "message": "success", "data": {"deviceCode": VERIFY.iccid}}
 F = {"operateCode": "F", "message": "no such card", "data": None}
-BARE = {"deviceCode": "1"}
+BARE = {"deviceCode": VERIFY.iccid}
 HTML = b"<html>login</html>"
 
 
@@ -340,7 +342,7 @@ def test_the_matrix_of_envelope_and_status(
     body: Any, status: int, headers: dict[str, str], expected: type[LinksfieldError] | None
 ) -> None:
     if expected is None:
-        assert read(VERIFY, answer(body, status, headers)).iccid == "1"
+        assert read(VERIFY, answer(body, status, headers)).iccid == VERIFY.iccid
         return
     with pytest.raises(LinksfieldError) as caught:
         read(VERIFY, answer(body, status, headers))
@@ -386,7 +388,7 @@ def test_what_is_no_answer_is_told_in_one_line(body: bytes) -> None:
 
 
 def test_a_byte_order_mark_is_tolerated() -> None:
-    assert read(VERIFY, answer(b"\xef\xbb\xbf" + json.dumps(S).encode())).iccid == "1"
+    assert read(VERIFY, answer(b"\xef\xbb\xbf" + json.dumps(S).encode())).iccid == VERIFY.iccid
 
 
 def test_long_numbers_keep_every_digit() -> None:
@@ -492,3 +494,96 @@ def test_replaced_names_reach_request_and_answer() -> None:
     assert body["sign"] == reference_sign(body | {"gid": "g"})
     result, _ = decode(operation, account, answer({"operateCode": "S", "data": {"jobId": "7"}}))
     assert result.request_id == "7"
+
+
+# An error told with HTTP 200 and no envelope is no result
+
+
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [
+        (ListGroupSims(group_id="g"), {"code": "500", "errors": ["group does not exist"]}),
+        (ListGroupSims(group_id="g"), {"problems": ["group does not exist"]}),
+        (SingleServicePlanPage(iccid="1"), {"success": False, "errors": [{"message": "x"}]}),
+        (VERIFY, BARE | {"code": "404", "message": "card not found"}),
+        (GetOrder(iccid="1"), {"status": 500, "error": "Internal Server Error"}),
+        (GetAsyncResult(request_id="1"), {"status": 404, "error": "Not Found", "path": "/x"}),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_an_error_without_an_envelope_is_no_result(operation: Any, body: Any) -> None:
+    with pytest.raises(BadAnswer):
+        read(operation, answer(body))
+
+
+# Answers about something else
+
+
+@pytest.mark.parametrize(
+    ("operation", "data"),
+    [
+        (VERIFY, {"deviceCode": "89852420180910340794"}),
+        (ResultQuery(pay_id="A"), {"payId": "B", "payStatus": "1"}),
+        (GetAsyncResult(request_id="1"), {"request_id": "2", "status": "success"}),
+        (GetOrder(order_id="1", iccid="9"), {"order_id": "2"}),
+        (GetOrder(purchase_order_id="1"), {"purchase_order_id": "2"}),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a16_an_answer_about_something_else_is_mismatched(operation: Any, data: Any) -> None:
+    with pytest.raises(MismatchedAnswer, match="another") as caught:
+        read(operation, answer({"operateCode": "S", "data": data}))
+    assert caught.value.carried_out is None
+    assert caught.value.data["data"] == data
+    assert "89852420180910340794" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("operation", "data"),
+    [
+        (SingleVerify(iccid="8985242018091034079F"), {"deviceCode": "8985242018091034079"}),
+        (SingleVerify(iccid="8985242018091034079"), {"deviceCode": "89852420180910340793"}),
+        (VERIFY, {"deviceCode": ""}),
+        (GetOrder(order_id="1", iccid="9"), {"order_id": "1", "sim_id": "8"}),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_one_card_in_two_spellings_is_one_card(operation: Any, data: Any) -> None:
+    read(operation, answer({"operateCode": "S", "data": data}))
+
+
+def test_a09_a_number_beyond_all_bounds_is_a_bad_answer() -> None:
+    body = b'{"operateCode":"S","data":{"n":1e99999999999999999999}}'
+    with pytest.raises(BadAnswer, match="beyond all bounds"):
+        read(VERIFY, answer(body))
+
+
+@pytest.mark.parametrize("name", ["tradeTime", "tradeType"])
+def test_the_trade_parameters_cannot_be_replaced_either(name: str) -> None:
+    @declare
+    class Wrong(Operation[None]):
+        """Wrong."""
+
+        service = Service.VSHOP
+        path = "/x"
+        effect = Effect.READ
+
+        own: str = wire(name, evidence=DOCUMENTED)
+
+    with pytest.raises(ConfigurationError, match=f"{name} is a parameter of every request"):
+        build(Wrong(own="x"), ACCOUNT, 1)
+
+
+@pytest.mark.parametrize("space", [" ", "\u00a0", "\n", "%20"])
+def test_a_body_that_is_no_json_is_shown_masked(space: str) -> None:
+    body = f"<p>card{space}{VERIFY.iccid}, payer.name@example.com" + "x" * 100
+    with pytest.raises(BadAnswer) as caught:
+        read(VERIFY, answer(body.encode()))
+    assert "<p>card" in str(caught.value)
+    assert VERIFY.iccid[:12] not in str(caught.value)
+    assert "payer.name" not in str(caught.value)
+
+
+def test_no_repr_shows_a_card() -> None:
+    spaced = GetOrder(iccid=f" {VERIFY.iccid}")
+    assert VERIFY.iccid not in repr(build(spaced, ACCOUNT, 1))

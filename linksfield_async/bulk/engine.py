@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
-from typing import TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
-from ..errors import ConfigurationError, LinksfieldError
+from ..errors import ConfigurationError, InvalidInput, LinksfieldError
 from ..operation import Operation
 from ..operations import CardVerification, SingleVerify
 from ..pipeline import Sender
@@ -25,7 +25,10 @@ def send_many(
     *,
     concurrency: int = 64,
 ) -> AsyncGenerator[Outcome[T], None]:
-    """Send operations as they come; outcomes in the order of completion."""
+    """Send operations as they come; outcomes in the order of completion.
+
+    Stopping before the end cancels what is under way and drops what was not taken.
+    """
 
     def prepare(operation: Operation[T]) -> tuple[Operation[T], str | None]:
         return operation, getattr(operation, "iccid", None)
@@ -53,40 +56,73 @@ async def _run(
 ) -> AsyncGenerator[Outcome[T], None]:
     if concurrency < 1:
         raise ConfigurationError(f"concurrency must be at least 1, not {concurrency}")
-    source = _numbered(items)
-    taking = asyncio.Lock()
-    # A worker with an outcome waits until there is room: a slow consumer slows the sending.
-    done: asyncio.Queue[Outcome[T] | None] = asyncio.Queue(concurrency)
-    broken: list[Exception] = []
-
-    async def work() -> None:
-        try:
-            while not broken:
-                async with taking:
-                    position, item = await anext(source)
-                await done.put(await _outcome(sender, prepare, position, item))
-        except StopAsyncIteration:
-            pass  # the source has no more
-        except Exception as error:  # of the source or a bug: raised to the consumer below
-            broken.append(error)
-        await done.put(None)
-
-    workers = [asyncio.create_task(work()) for _ in range(concurrency)]
-    working = concurrency
+    if isinstance(items, (str, bytes)):
+        raise ConfigurationError("an iterable of items is needed, not one text")
+    crew = _Crew(sender, items, prepare, concurrency)
     try:
+        async for outcome in crew.outcomes(concurrency):
+            yield outcome
+    finally:
+        await crew.dismiss()
+    if isinstance(crew.broken, asyncio.CancelledError):
+        raise RuntimeError("a source or a transport canceled a worker") from crew.broken
+    if crew.broken is not None:
+        raise crew.broken
+
+
+class _Crew(Generic[Item, T]):
+    """Workers that share one source, and the outcomes they have put down."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        items: Iterable[Item] | AsyncIterable[Item],
+        prepare: Prepare[Item, T],
+        concurrency: int,
+    ) -> None:
+        self.broken: BaseException | None = None
+        self._sender = sender
+        self._prepare = prepare
+        self._source = _numbered(items)
+        self._taking = asyncio.Lock()
+        # Room is taken before an item and given back with its outcome: a slow consumer slows
+        # the sending, and what is put down never has to wait.
+        self._room = asyncio.Semaphore(2 * concurrency)
+        self._done: asyncio.Queue[Outcome[T] | None] = asyncio.Queue()
+        self._workers = [asyncio.create_task(self._work()) for _ in range(concurrency)]
+
+    async def outcomes(self, working: int) -> AsyncGenerator[Outcome[T], None]:
+        """Yield outcomes until every worker has ended, however it ended."""
         while working:
-            outcome = await done.get()
+            outcome = await self._done.get()
             if outcome is None:
                 working -= 1
             else:
                 yield outcome
-    finally:
-        for worker in workers:
+            self._room.release()
+
+    async def dismiss(self) -> None:
+        """End the workers and close the source."""
+        for worker in self._workers:
             worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
-        await source.aclose()
-    if broken:
-        raise broken[0]
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        await self._source.aclose()
+
+    async def _work(self) -> None:
+        try:
+            while self.broken is None:
+                await self._room.acquire()
+                async with self._taking:
+                    numbered = await anext(self._source, None)
+                if numbered is None:
+                    break
+                outcome = await _outcome(self._sender, self._prepare, *numbered)
+                self._done.put_nowait(outcome)
+        except BaseException as error:
+            self.broken = self.broken or error
+            raise
+        finally:
+            self._done.put_nowait(None)
 
 
 async def _numbered(
@@ -112,7 +148,11 @@ async def _outcome(
     iccid: str | None = item if isinstance(item, str) else None
     try:
         operation, iccid = prepare(item)
+        if not isinstance(operation, Operation):
+            raise ConfigurationError(f"operation {position} is {type(operation).__name__!r}")
         exchange = await sender.exchange(operation)
     except LinksfieldError as error:
+        if isinstance(error, ConfigurationError) and not isinstance(error, InvalidInput):
+            raise  # the client's settings: the next item would fare no better
         return Outcome(position, iccid, verdict_on(error), None, error, error.attempts)
     return Outcome(position, iccid, "valid", exchange.result, None, exchange.attempts)

@@ -8,13 +8,13 @@ import attrs
 
 from ..errors import (
     BadAnswer,
-    ConfigurationError,
+    InvalidInput,
     LinksfieldError,
     OutcomeUnknown,
     Refused,
     Throttled,
 )
-from ..masking import mask_iccid
+from ..masking import mask_iccid, mask_repr
 
 T = TypeVar("T", covariant=True)
 
@@ -31,9 +31,9 @@ class Outcome(Generic[T]):
     position: int
     """Index in the source, from 0."""
     iccid: str | None = attrs.field(repr=mask_iccid)
-    """As given, also where it was not fit to be sent; None for operations without one."""
+    """As sent, or as given where it was not fit to be; None for operations without one."""
     verdict: Verdict
-    result: T | None
+    result: T | None = attrs.field(repr=mask_repr)
     error: LinksfieldError | None
     attempts: int
 
@@ -49,7 +49,7 @@ def verdict_on(error: LinksfieldError) -> Verdict:
     Only a refusal in the envelope speaks about the item: a bare 4xx may mean a wrong address,
     and being throttled means nothing but "later".
     """
-    if isinstance(error, ConfigurationError):
+    if isinstance(error, InvalidInput):
         return "invalid_input"
     if isinstance(error, (OutcomeUnknown, BadAnswer)) or error.needs_reconciliation:
         return "unknown"

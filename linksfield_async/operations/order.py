@@ -73,6 +73,13 @@ class GetOrder(Operation[Order | None]):
     )
     iccid: str | None = wire("sim_id", "ICCID", evidence=DOCUMENTED, default=None, mask=mask_iccid)
 
+    def echoes(self) -> dict[str, str]:
+        """Give the first key: of several the service looks at that one only."""
+        for name in ("purchase_order_id", "order_id", "iccid"):
+            if value := getattr(self, name):
+                return {name: value}
+        return {}
+
     def problem(self) -> str | None:
         """Ask for at least one key."""
         if self.purchase_order_id or self.order_id or self.iccid:

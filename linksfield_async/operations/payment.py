@@ -87,7 +87,9 @@ class StripeSubscription(Model):
 PaymentState: TypeAlias = Literal["paid", "pending", "failed", "unknown"]
 
 PAYMENT_STATES: dict[str, PaymentState] = {
+    "0": "pending",
     "1": "paid",
+    "2": "failed",
     "SUCCESS": "paid",
     "SUCCEEDED": "paid",
     "PENDING": "pending",
@@ -124,10 +126,8 @@ class PaymentResult(Model):
     @property
     def state(self) -> PaymentState:
         """Read `PAYMENT_STATES`; words that are not in it or contradict each other are unknown."""
-        words = (word.strip().upper() for word in (self.pay_status, self.pay_rst) if word)
-        states: set[PaymentState] = {
-            PAYMENT_STATES[word] for word in words if word in PAYMENT_STATES
-        }
+        words = [word.strip().upper() for word in (self.pay_status, self.pay_rst) if word]
+        states: set[PaymentState] = {PAYMENT_STATES.get(word, "unknown") for word in words}
         return states.pop() if len(states) == 1 else "unknown"
 
 

@@ -27,7 +27,7 @@ from .world import World
 _WORDS: dict[PaymentState, tuple[str, str]] = {
     "paid": ("1", "SUCCESS"),
     "pending": ("0", "PENDING"),
-    "failed": ("0", "FAIL"),
+    "failed": ("2", "FAIL"),
 }
 
 

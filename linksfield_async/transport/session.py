@@ -13,6 +13,7 @@ import io
 import ssl
 import threading
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +22,7 @@ import attrs
 from yarl import URL
 
 from ..errors import (
+    ClientClosed,
     ConfigurationError,
     ConnectFailed,
     DeadlineExceeded,
@@ -30,11 +32,20 @@ from ..errors import (
     ResponseTooLarge,
     TLSFailed,
 )
+from ..masking import one_line
 from ..options import Options
 from ..protocol import Request, Response
 from .base import Limits
 
 _LARGE_BODY = 1 << 20
+_CLOSING_SECONDS = 5.0
+
+
+class TransportFault(Exception):
+    """Stands for an error of aiohttp's as the cause of ours: its text, one line and masked."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(one_line(text))
 
 
 class _Lost(Exception):
@@ -43,17 +54,34 @@ class _Lost(Exception):
 
 @attrs.define
 class _Evidence:
-    """What is known of one request on the wire."""
+    """What is known of one request on the wire; apart, because test doubles copy it."""
 
     head_written: bool = False
 
 
-@attrs.define
+@attrs.define(eq=False)
+class _UnderWay:
+    """One request on the wire, and how to end it."""
+
+    scope: asyncio.Timeout
+    evidence: _Evidence = attrs.field(factory=_Evidence)
+    client_closed: bool = False
+
+    def end(self) -> None:
+        """End it now, in its own loop, because the client is being closed."""
+        self.client_closed = True
+        if not self.scope.expired():
+            self.scope.reschedule(0)
+
+
+@attrs.define(eq=False)
 class _Held:
-    """A session with the generator whose end closes it together with its loop."""
+    """What one event loop has: its session, what is under way, and what ends with the loop."""
 
     session: aiohttp.ClientSession
-    lifetime: AsyncGenerator[None, None]
+    under_way: set[_UnderWay] = attrs.field(factory=set)
+    idle: asyncio.Event = attrs.field(factory=asyncio.Event)
+    lifetime: AsyncGenerator[None, None] | None = None
 
 
 class SessionTransport:
@@ -68,18 +96,36 @@ class SessionTransport:
 
     async def send(self, request: Request, limits: Limits) -> Response:
         """Send the request once; see `Transport.send`."""
-        evidence = _Evidence()
+        failure: LinksfieldError
+        scope = asyncio.timeout(limits.deadline)
+        call = _UnderWay(scope)
         try:
-            async with asyncio.timeout(limits.deadline):
-                return await self._exchange(request, limits, evidence)
-        except LinksfieldError:
-            raise
+            async with scope:
+                return await self._exchange(request, limits, call)
         except (TimeoutError, OSError, aiohttp.ClientError, _Lost) as error:
-            # The error's own text may hold the URL with its query; it stays the cause unshown.
-            raise _conclude(error, evidence) from error
+            failure = _conclude(error, call)
+        except RuntimeError as error:
+            # aiohttp says so of a session or connection that was closed under it.
+            if not self._closed:
+                raise
+            call.client_closed = True
+            failure = _conclude(error, call)
+        # Raised out here and from a stand-in: aiohttp's own errors hold the URL with its query.
+        raise failure
 
-    async def _exchange(self, request: Request, limits: Limits, evidence: _Evidence) -> Response:
-        session = await self._session()
+    async def _exchange(self, request: Request, limits: Limits, call: _UnderWay) -> Response:
+        held = await self._here()
+        held.under_way.add(call)
+        try:
+            return await self._answer(held.session, request, limits, call)
+        finally:
+            held.under_way.discard(call)
+            if not held.under_way:
+                held.idle.set()
+
+    async def _answer(
+        self, session: aiohttp.ClientSession, request: Request, limits: Limits, call: _UnderWay
+    ) -> Response:
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=limits.connect, sock_read=limits.read
         )
@@ -90,47 +136,46 @@ class SessionTransport:
             headers=request.headers,
             allow_redirects=False,
             timeout=timeout,
-            trace_request_ctx=evidence,
+            trace_request_ctx=call.evidence,
         ) as answer:
             body = await _read_bounded(answer, limits.max_answer_bytes)
             return Response(answer.status, body, answer.headers)
 
-    async def _session(self) -> aiohttp.ClientSession:
-        if self._closed:
-            raise ConfigurationError("the client is closed")
+    async def _here(self) -> _Held:
+        """Give what the running loop has; make it at first use."""
         loop = asyncio.get_running_loop()
         held = self._held.get(loop)
-        if held is not None and not held.session.closed:
-            return held.session
-        if self._options.ca_file is not None and self._tls is None:
-            # Reading certificates blocks for tens of milliseconds: off the loop. Without a file
-            # of the caller's, aiohttp's own context is used, which it makes at import.
-            made = await asyncio.to_thread(_tls_context, self._options.ca_file)
-            with self._guard:
-                self._tls = self._tls or made
-        return await self._hold_session(loop)
+        if held is None and not self._closed:
+            if self._options.ca_file is not None and self._tls is None:
+                # Reading certificates blocks for tens of milliseconds: off the loop. Without a
+                # file of the caller's, aiohttp's own context is used, which it makes at import.
+                self._tls = await asyncio.to_thread(_tls_context, self._options.ca_file)
+            held = await self._make(loop)
+        if held is None or self._closed:
+            raise ClientClosed("the client is closed")
+        return held
 
-    async def _hold_session(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
-        held = self._held.get(loop)
-        if held is None or held.session.closed:
-            session = self._make_session()
-            held = _Held(session, self._lifetime(loop, session))
-            with self._guard:
-                self._held[loop] = held
-            # A started generator is closed by the loop when it shuts down, e.g. at the end of
-            # asyncio.run: so the session ends inside its loop even where nobody closed it.
-            await anext(held.lifetime)
-        return held.session
+    async def _make(self, loop: asyncio.AbstractEventLoop) -> _Held | None:
+        with self._guard:
+            # Looked up again: another task or close() may have come first.
+            if loop in self._held or self._closed:
+                return self._held.get(loop)
+            held = self._held[loop] = _Held(self._make_session())
+        # A started generator is closed by the loop when it shuts down, e.g. at the end of
+        # asyncio.run: so the session ends inside its loop even where nobody closed it.
+        held.lifetime = self._lifetime(loop, held)
+        await anext(held.lifetime)
+        return held
 
     async def _lifetime(
-        self, loop: asyncio.AbstractEventLoop, session: aiohttp.ClientSession
+        self, loop: asyncio.AbstractEventLoop, held: _Held
     ) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
             with self._guard:
                 self._held.pop(loop, None)
-            await session.close()
+            await _end(held)
 
     def _make_session(self) -> aiohttp.ClientSession:
         tracing = aiohttp.TraceConfig()
@@ -144,21 +189,32 @@ class SessionTransport:
         )
 
     async def close(self) -> None:
-        """Close the sessions of all loops; calling it again does nothing."""
-        self._closed = True
+        """End what is under way and close the sessions of all loops; twice does nothing.
+
+        A call that is ended so raises NotSent or OutcomeUnknown, as is known of it.
+        """
         with self._guard:
-            all_held = list(self._held.items())
+            self._closed = True
+            all_held = dict(self._held)
         here = asyncio.get_running_loop()
-        for loop, held in all_held:
+        for loop, held in all_held.items():
             if loop is here:
-                await held.lifetime.aclose()
+                await _end(held)
             elif loop.is_running():
-                ended = asyncio.run_coroutine_threadsafe(_end(held.lifetime), loop)
-                await asyncio.wrap_future(ended)
+                ended = asyncio.run_coroutine_threadsafe(_end(held), loop)
+                # The other loop may stop before it comes to this; its end closes the session.
+                await asyncio.wait([asyncio.wrap_future(ended)], timeout=_CLOSING_SECONDS)
 
 
-async def _end(lifetime: AsyncGenerator[None, None]) -> None:
-    await lifetime.aclose()
+async def _end(held: _Held) -> None:
+    """End what is under way, and close the session when it has ended; runs in its loop."""
+    if held.under_way:
+        held.idle.clear()
+        for call in tuple(held.under_way):
+            call.end()
+        with suppress(TimeoutError):  # a call that will not end loses its connection below
+            await asyncio.wait_for(held.idle.wait(), _CLOSING_SECONDS)
+    await held.session.close()
 
 
 async def _note_head_written(_: aiohttp.ClientSession, context: SimpleNamespace, __: Any) -> None:
@@ -207,19 +263,25 @@ async def _read_bounded(answer: aiohttp.ClientResponse, limit: int) -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def _conclude(error: Exception, evidence: _Evidence) -> NotSent | OutcomeUnknown:
+def _conclude(error: Exception, call: _UnderWay) -> NotSent | OutcomeUnknown:
     """Tell proved-unsent from unknown, by the evidence alone; the type only words the message."""
-    if evidence.head_written:
-        return OutcomeUnknown(_what_happened(error))
-    if isinstance(
+    concluded: NotSent | OutcomeUnknown
+    if call.client_closed:
+        sent = call.evidence.head_written
+        when = "after sending, before an answer" if sent else "before sending"
+        concluded = (OutcomeUnknown if sent else NotSent)(f"the client was closed {when}")
+    elif call.evidence.head_written:
+        concluded = OutcomeUnknown(_what_happened(error))
+    elif isinstance(
         error, (aiohttp.ClientConnectorSSLError, aiohttp.ClientConnectorCertificateError)
     ):
-        return TLSFailed(f"no TLS connection: {type(error).__name__}")
-    if isinstance(error, aiohttp.ClientError):
-        return ConnectFailed(f"no connection: {_reason(error)}")
-    if isinstance(error, TimeoutError):
-        return DeadlineExceeded("the deadline passed before anything was sent")
-    return ConnectFailed(f"no connection: {_reason(error)}")
+        concluded = TLSFailed(f"no TLS connection: {type(error).__name__}")
+    elif isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+        concluded = DeadlineExceeded("the deadline passed before anything was sent")
+    else:
+        concluded = ConnectFailed(f"no connection: {_reason(error)}")
+    concluded.__cause__ = TransportFault(f"{type(error).__name__}: {error}")
+    return concluded
 
 
 def _what_happened(error: Exception) -> str:

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from servers import RawServer
 from stubs import Answering
 
-from linksfield_async import Account, Client, ConfigurationError
+from linksfield_async import Account, Client, ClientClosed, ConfigurationError
 from linksfield_async.errors import OutcomeUnknown
 from linksfield_async.operations import SingleVerify
 from linksfield_async.protocol import Response
@@ -170,3 +171,53 @@ async def test_concurrency_must_make_sense() -> None:
     client, _ = client_with(S)
     with pytest.raises(ConfigurationError, match="at least 1"):
         await anext(client.verify_many([iccid(1)], concurrency=0))
+
+
+async def test_an_end_of_iteration_from_elsewhere_is_no_end_of_the_source() -> None:
+    client, _ = client_with(StopAsyncIteration())
+    with pytest.raises(RuntimeError):
+        await anext(client.verify_many((iccid(n) for n in range(100)), concurrency=4))
+
+
+async def test_a_worker_that_is_canceled_ends_the_run_with_an_error() -> None:
+    async def source() -> AsyncIterator[str]:
+        async with asyncio.timeout(0.05):  # cancels whichever worker asks for the next card
+            for n in range(1_000):
+                await asyncio.sleep(0.01)
+                yield iccid(n)
+
+    client, _ = client_with(S)
+
+    async def collect() -> None:
+        async for _ in client.verify_many(source(), concurrency=4):
+            pass
+
+    with pytest.raises((RuntimeError, TimeoutError)):
+        await asyncio.wait_for(collect(), 20)
+
+
+async def test_closing_the_client_ends_the_run_and_blames_no_card(
+    account: Account, server: RawServer
+) -> None:
+    server.answers(S)
+    client = Client(account)
+    verdicts: list[str] = []
+
+    async def collect() -> None:
+        async for outcome in client.verify_many((iccid(n) for n in range(1_000)), concurrency=4):
+            verdicts.append(outcome.verdict)
+            if len(verdicts) == 50:
+                await client.close()
+
+    with pytest.raises(ClientClosed):
+        await collect()
+    assert "invalid_input" not in verdicts
+    assert len(verdicts) < 1_000
+
+
+async def test_one_text_is_no_iterable_of_cards() -> None:
+    client, _ = client_with(S)
+    with pytest.raises(ConfigurationError, match="not one text"):
+        await anext(client.verify_many(iccid(1)))
+    with pytest.raises(ConfigurationError, match="operation 0 is 'str'"):
+        await anext(client.send_many(["x"]))  # type: ignore[list-item]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linksfield_async.bulk.iccid import clean_iccid
-from linksfield_async.errors import ConfigurationError
+from linksfield_async.errors import ConfigurationError, InvalidInput
 
 ICCID = "89852420180910340793"
 
@@ -76,3 +76,33 @@ def test_whatever_comes_out_is_digits(text: str) -> None:
     assert cleaned.isascii()
     assert cleaned.isdigit()
     assert 18 <= len(cleaned) <= 22
+
+
+@pytest.mark.parametrize(
+    "given_text",
+    [
+        "8985242018091034079-1",
+        "8985242018091034079 2",
+        "89852420180910340 79",
+        "8985 24201809 1034 0793",
+        "8985 2420 1809 1034 07931",
+        "1 89852420180910340793",
+    ],
+)
+def test_no_digit_is_made_up_from_what_stands_beside(given_text: str) -> None:
+    with pytest.raises(InvalidInput, match="uneven groups"):
+        clean_iccid(given_text)
+
+
+@pytest.mark.parametrize(
+    "given_text", ["8985242018091034079¹", "898524201809103407⑲", "8985242018091034079½"]
+)
+def test_only_full_width_digits_become_digits(given_text: str) -> None:
+    with pytest.raises(InvalidInput, match="digits only"):
+        clean_iccid(given_text)
+
+
+@pytest.mark.timeout(10)
+def test_a_huge_cell_is_refused_at_once() -> None:
+    with pytest.raises(InvalidInput, match="1000000 characters"):
+        clean_iccid("\u0300" * 1_000_000)

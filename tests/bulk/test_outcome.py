@@ -5,8 +5,8 @@ import pytest
 from linksfield_async.bulk.outcome import verdict_on
 from linksfield_async.errors import (
     BadAnswer,
-    ConfigurationError,
     ConnectFailed,
+    InvalidInput,
     LinksfieldError,
     NotSent,
     OutcomeUnknown,
@@ -18,7 +18,7 @@ from linksfield_async.errors import (
 @pytest.mark.parametrize(
     ("error", "verdict"),
     [
-        (ConfigurationError("x"), "invalid_input"),
+        (InvalidInput("x"), "invalid_input"),
         (Refused("x", code="F"), "refused"),
         (Refused("x", status=404), "failed"),
         (Throttled("x", code="F", status=429), "failed"),

@@ -29,7 +29,8 @@ def test_the_area_reaches_the_wire(cli, valid, sandbox):
 
 
 def test_an_iccid_is_tidied_like_one_in_a_file(cli, valid, sandbox):
-    spaced = f" {valid[0][:4]} {valid[0][4:]}F" if len(valid[0]) == 19 else f"'{valid[0]}"
+    groups = " ".join(valid[0][start : start + 4] for start in range(0, len(valid[0]), 4))
+    spaced = f" {groups}F" if len(valid[0]) == 19 else f"'{groups}"
     assert cli("plans", spaced).exit_code == 0
     assert sandbox.requests[-1].params["deviceCode"] == valid[0]
 

@@ -119,7 +119,7 @@ async def raw_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[RawServ
         yield server
     finally:
         listener.close()
-        await listener.wait_closed()
         for task in list(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await listener.wait_closed()
