@@ -32,7 +32,9 @@ class Options:
     """Settings of a client; times in seconds, sizes in bytes."""
 
     deadline: float = attrs.field(default=30.0, validator=_positive)
-    """For a whole call: waiting for a connection, sending, and the answer."""
+    """For a whole call: waiting for a connection, all attempts, and the pauses between them."""
+    attempts: int = attrs.field(default=3, validator=_count)
+    """At most, for one call; what may be repeated is said in `resilience.attempts`."""
     connect_timeout: float = attrs.field(default=5.0, validator=_positive)
     """For making one connection, TLS included."""
     read_timeout: float = attrs.field(default=20.0, validator=_positive)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 import attrs
 
 from . import protocol
 from .account import Account
-from .errors import ConfigurationError, LinksfieldError
+from .errors import LinksfieldError
 from .masking import mask_repr
 from .operation import Operation
 from .options import Options
 from .protocol import Request
+from .resilience.attempts import Attempts
+from .resilience.budget import RetryBudget
+from .resilience.clock import Clock
+from .resilience.deadline import Deadline
+from .resilience.pauses import retry_after
 from .transport.base import Limits, Transport
 
 T = TypeVar("T")
@@ -52,18 +55,8 @@ class Sender(Protocol):
         ...
 
 
-@attrs.frozen(kw_only=True)
-class Clock:
-    """Where time comes from; tests put in their own."""
-
-    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
-    """Wall clock, epoch milliseconds: what is signed."""
-    monotonic: Callable[[], float] = time.monotonic
-    """Seconds that never jump: what deadlines and durations are measured with."""
-
-
 class Pipeline:
-    """Sends operations of one account over one transport."""
+    """Sends operations of one account over one transport, and repeats what may be repeated."""
 
     def __init__(
         self,
@@ -71,15 +64,18 @@ class Pipeline:
         transport: Transport,
         options: Options | None = None,
         clock: Clock | None = None,
+        budget: RetryBudget | None = None,
     ) -> None:
         self.account = account
         self.options = options or Options()
         self._transport = transport
         self._clock = clock or Clock()
+        self._budget = budget or RetryBudget()
+        self._attempts = Attempts(self.options.attempts, self._budget, self._clock)
 
     def with_options(self, options: Options) -> Pipeline:
-        """Give a pipeline with other options over the same account, transport and clock."""
-        return Pipeline(self.account, self._transport, options, self._clock)
+        """Give a pipeline with other options that shares transport, clock and budget."""
+        return Pipeline(self.account, self._transport, options, self._clock, self._budget)
 
     async def send(self, operation: Operation[T], /) -> T:
         """Carry out one operation and give its result; raises a LinksfieldError."""
@@ -87,36 +83,44 @@ class Pipeline:
 
     async def exchange(self, operation: Operation[T], /) -> Exchange[T]:
         """Carry out one operation and give its result with all that is known about it."""
-        started = self._clock.monotonic()
+        deadline = Deadline.after(self.options.deadline, self._clock.monotonic)
+
+        async def attempt(number: int) -> Exchange[T]:
+            return await self._attempt(operation, deadline, number)
+
         try:
-            # One attempt; whatever repeats it stands here, above signing and below the caller.
-            return await self._attempt(operation, started)
+            return await self._attempts.run(attempt, operation.effect, deadline)
         except LinksfieldError as error:
             error.operation = operation
-            error.elapsed = self._clock.monotonic() - started
+            error.elapsed = deadline.elapsed
             raise
 
-    async def _attempt(self, operation: Operation[T], started: float) -> Exchange[T]:
+    async def _attempt(
+        self, operation: Operation[T], deadline: Deadline, number: int
+    ) -> Exchange[T]:
         # Built anew for each attempt: the time stamp is part of what is signed.
-        request = protocol.build(operation, self.account, self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        request = protocol.build(operation, self.account, now_ms)
+        response = await self._transport.send(request, self._limits(deadline))
         try:
-            response = await self._transport.send(request, self._limits(started))
             result, raw = protocol.decode(operation, self.account, response)
-        except ConfigurationError:
-            raise  # nothing left this machine: no attempt
         except LinksfieldError as error:
-            error.attempts += 1
+            error.retry_after = retry_after(response.headers.get("Retry-After"), now_ms)
             raise
         return Exchange(
             result=result,
             raw=raw,
             status=response.status,
-            attempts=1,
-            elapsed=self._clock.monotonic() - started,
+            attempts=number,
+            elapsed=deadline.elapsed,
             request=request,
         )
 
-    def _limits(self, started: float) -> Limits:
+    def _limits(self, deadline: Deadline) -> Limits:
         options = self.options
-        left = options.deadline - (self._clock.monotonic() - started)
-        return Limits(left, options.connect_timeout, options.read_timeout, options.max_answer_bytes)
+        return Limits(
+            deadline.left,
+            options.connect_timeout,
+            options.read_timeout,
+            options.max_answer_bytes,
+        )

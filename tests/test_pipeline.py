@@ -8,8 +8,10 @@ from stubs import Answering
 
 from linksfield_async import Account, Options
 from linksfield_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown, Refused
-from linksfield_async.operations import SingleVerify
-from linksfield_async.pipeline import Clock, Pipeline
+from linksfield_async.operations import ResultConfirm, ResultQuery, SingleVerify
+from linksfield_async.pipeline import Pipeline
+from linksfield_async.protocol import Response
+from linksfield_async.resilience.clock import Clock
 
 VERIFY = SingleVerify(iccid="89852420180910340793")
 S = {"operateCode": "S", "data": {"deviceCode": VERIFY.iccid}}
@@ -22,8 +24,17 @@ class Ticking:
         self.seconds = 100.0
         self.ms = 1645683857572
 
+    async def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.ms += int(seconds * 1000)
+
     def clock(self) -> Clock:
-        return Clock(now_ms=lambda: self.ms, monotonic=lambda: self.seconds)
+        return Clock(
+            now_ms=lambda: self.ms,
+            monotonic=lambda: self.seconds,
+            sleep=self.sleep,
+            random=lambda: 0.5,
+        )
 
 
 def pipeline(
@@ -78,10 +89,11 @@ async def test_an_error_carries_its_facts() -> None:
             return await super().send(request, limits)
 
     transport = Slow(OutcomeUnknown("lost"))
+    confirm = ResultConfirm(pay_id="1")
     with pytest.raises(OutcomeUnknown) as caught:
-        await Pipeline(Account("P1"), transport, clock=ticking.clock()).send(VERIFY)
+        await Pipeline(Account("P1"), transport, clock=ticking.clock()).send(confirm)
     error = caught.value
-    assert error.operation == VERIFY
+    assert error.operation == confirm
     assert (error.attempts, error.elapsed, error.carried_out) == (1, 2.5, None)
 
 
@@ -108,11 +120,49 @@ async def test_an_error_of_a_user_s_transport_passes() -> None:
         await sending.send(VERIFY)
 
 
-async def test_nothing_is_repeated_here() -> None:
-    sending, transport = pipeline(OutcomeUnknown("lost"))
+async def test_s06_a_repeat_is_stamped_and_signed_anew_and_keeps_its_ids() -> None:
+    sending, transport = pipeline(OutcomeUnknown("lost"), S, clock=Ticking().clock())
+    exchange = await sending.exchange(VERIFY)
+    assert exchange.attempts == 2
+    first, second = (json.loads(request.body) for request in transport.requests)
+    assert int(second["tradeTime"]) == int(first["tradeTime"]) + 100
+    assert first.pop("sign") != second.pop("sign")
+    first.pop("tradeTime"), second.pop("tradeTime")
+    assert first == second
+    assert transport.limits[1].deadline == pytest.approx(30.0 - 0.1)
+
+
+async def test_an_operation_once_is_not_repeated() -> None:
+    sending, transport = pipeline(OutcomeUnknown("lost"), clock=Ticking().clock())
+    with pytest.raises(OutcomeUnknown) as caught:
+        await sending.send(ResultConfirm(pay_id="1"))
+    assert len(transport.requests) == caught.value.attempts == 1
+
+
+async def test_the_number_of_attempts_is_an_option() -> None:
+    sending, transport = pipeline(OutcomeUnknown("lost"), clock=Ticking().clock(), attempts=5)
     with pytest.raises(OutcomeUnknown):
         await sending.send(VERIFY)
-    assert len(transport.requests) == 1
+    assert len(transport.requests) == 5
+
+
+async def test_a_view_shares_the_budget() -> None:
+    sending, transport = pipeline(OutcomeUnknown("lost"), clock=Ticking().clock())
+    view = sending.with_options(Options(deadline=9.0))
+    for _ in range(100):
+        with pytest.raises(OutcomeUnknown):
+            await sending.send(VERIFY)
+        with pytest.raises(OutcomeUnknown):
+            await view.send(VERIFY)
+    assert len(transport.requests) == 200 + 35
+
+
+async def test_a14_retry_after_of_an_answer_is_believed() -> None:
+    throttled = Response(429, b"", {"Retry-After": "2"})
+    ticking = Ticking()
+    sending, _ = pipeline(throttled, S, clock=ticking.clock())
+    await sending.send(ResultQuery(pay_id="1"))
+    assert ticking.seconds == 102.25  # two seconds and half of the quarter that spreads waits
 
 
 def test_the_real_clock_is_the_wall_clock_in_milliseconds() -> None:

@@ -23,4 +23,6 @@ class Answering:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
+        if isinstance(answer, Response):
+            return answer
         return Response(200, json.dumps(answer).encode())

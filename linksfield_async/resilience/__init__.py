@@ -1,0 +1,1 @@
+"""What stands between one call and its attempts: deadline, budget, pauses, rate and breaker."""

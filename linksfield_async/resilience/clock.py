@@ -1,0 +1,27 @@
+"""Where time, sleep and chance come from; tests put in their own."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+import attrs
+
+
+def _epoch_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@attrs.frozen(kw_only=True)
+class Clock:
+    """The wall clock is signed; deadlines and durations are measured with the other one."""
+
+    now_ms: Callable[[], int] = _epoch_ms
+    """Wall clock, epoch milliseconds; may jump."""
+    monotonic: Callable[[], float] = time.monotonic
+    """Seconds that never jump."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    random: Callable[[], float] = random.random
+    """A number from 0 up to 1."""
