@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import (
     AsyncGenerator,
@@ -13,10 +14,12 @@ from collections.abc import (
     Generator,
     Iterable,
 )
-from contextlib import ExitStack, suppress
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+import anyio
+from anyio.from_thread import BlockingPortal
 
 from .account import Account
 from .bulk.outcome import Outcome
@@ -33,6 +36,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _CANCELING_SECONDS = 5.0
+_ENDING_SECONDS = 10.0
 
 
 class SyncClient:
@@ -169,27 +173,48 @@ class SyncClient:
 
 
 class _LoopThread:
-    """One thread with an event loop, shared by a client and its views."""
+    """One thread with an event loop, shared by a client and its views.
+
+    Made anew where it was lost: in a child process, which has none of its parent's threads, and
+    where a SystemExit inside a call has ended it.
+    """
 
     def __init__(self) -> None:
+        self._client: Client | None = None
         self._portal: BlockingPortal | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stack = ExitStack()
+        self._thread = threading.current_thread()
+        self._process = 0
         self._ended = False
+        self._guard = threading.RLock()
 
     def start(self, client: Client) -> None:
         if self._ended:
             raise ClientClosed("the client is closed; make a new SyncClient")
+        self._client = client
         if self._portal is None:
-            with ExitStack() as stack:
-                portal = stack.enter_context(start_blocking_portal())
-                stack.callback(portal.call, client.close)
-                self._loop = portal.call(_running_loop)
-                self._portal, self._stack = portal, stack.pop_all()
+            self._make()
+
+    def _make(self) -> BlockingPortal:
+        ready: Future[tuple[BlockingPortal, asyncio.AbstractEventLoop]] = Future()
+        # A daemon: a client that nobody closed must not keep a process from ending.
+        self._thread = threading.Thread(
+            target=_serve, args=(ready,), name="linksfield_async", daemon=True
+        )
+        self._thread.start()
+        self._portal, self._loop = ready.result()
+        self._process = os.getpid()
+        return self._portal
 
     def stop(self) -> None:
-        self._ended, self._portal = True, None
-        self._stack.close()
+        portal, self._portal, self._ended = self._portal, None, True
+        if portal is None or self._process != os.getpid():
+            return  # there is no thread, or it is the parent's
+        with suppress(RuntimeError):  # the loop has ended before, and its sessions with it
+            if self._client is not None:
+                portal.call(self._client.close)
+            portal.start_task_soon(portal.stop, True)
+        self._thread.join(_ENDING_SECONDS)
 
     def check(self) -> BlockingPortal:
         """Give the portal; say what is wrong where there is none."""
@@ -197,6 +222,10 @@ class _LoopThread:
             raise ClientClosed("the client is closed; make a new SyncClient")
         if self._portal is None:
             raise ConfigurationError("a SyncClient works inside its `with` block only")
+        if self._process != os.getpid():
+            # The old one stays as it is: its thread does not exist in this process.
+            self._guard = threading.RLock()
+            return self._make()
         return self._portal
 
     def call(self, work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -209,11 +238,7 @@ class _LoopThread:
             finally:
                 ended.set()
 
-        portal = self.check()
-        try:
-            future = portal.start_task_soon(tracked)
-        except RuntimeError as error:
-            raise ClientClosed("the client was closed from another thread") from error
+        future = self._begin(tracked)
         try:
             return future.result()
         except BaseException:
@@ -221,6 +246,18 @@ class _LoopThread:
                 # Nothing may be sent any more once the caller has its interruption.
                 ended.wait(_CANCELING_SECONDS)
             raise
+
+    def _begin(self, work: Callable[[], Awaitable[T]]) -> Future[T]:
+        portal = self.check()
+        try:
+            return portal.start_task_soon(work)
+        except RuntimeError as error:
+            with self._guard:
+                if self._ended:
+                    raise ClientClosed("the client was closed by another thread") from error
+                if portal is self._portal:
+                    self._make()
+                return self.check().start_task_soon(work)
 
     def soon(self, work: Callable[[T], object], argument: T) -> None:
         """Run a function in the loop, without waiting for it."""
@@ -234,8 +271,17 @@ class _LoopThread:
         return self._portal is not None
 
 
-async def _running_loop() -> asyncio.AbstractEventLoop:
-    return asyncio.get_running_loop()
+def _serve(ready: Future[tuple[BlockingPortal, asyncio.AbstractEventLoop]]) -> None:
+    """Run an event loop until its portal is stopped."""
+
+    async def main() -> None:
+        async with BlockingPortal() as portal:
+            ready.set_result((portal, asyncio.get_running_loop()))
+            await portal.sleep_until_stopped()
+
+    # Whatever ends it is raised in the call that it came from.
+    with suppress(SystemExit, KeyboardInterrupt, BaseExceptionGroup):
+        anyio.run(main)
 
 
 class _Feed(AsyncIterator[T]):

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import ssl
 import threading
+import warnings
+import weakref
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from types import SimpleNamespace
@@ -93,6 +96,14 @@ class SessionTransport:
         self._tls: ssl.SSLContext | None = None
         self._guard = threading.Lock()
         self._closed = False
+        self._used = False
+        _transports.add(self)
+
+    def forget(self) -> None:
+        """Start anew in a child process; its parent goes on with what there is."""
+        _of_the_parent.append(self._held)
+        self._held = {}
+        self._guard = threading.Lock()
 
     async def send(self, request: Request, limits: Limits) -> Response:
         """Send the request once; see `Transport.send`."""
@@ -161,21 +172,12 @@ class SessionTransport:
             if loop in self._held or self._closed:
                 return self._held.get(loop)
             held = self._held[loop] = _Held(self._make_session())
+            self._used = True
         # A started generator is closed by the loop when it shuts down, e.g. at the end of
         # asyncio.run: so the session ends inside its loop even where nobody closed it.
-        held.lifetime = self._lifetime(loop, held)
+        held.lifetime = _lifetime(loop, held, self._held)
         await anext(held.lifetime)
         return held
-
-    async def _lifetime(
-        self, loop: asyncio.AbstractEventLoop, held: _Held
-    ) -> AsyncGenerator[None, None]:
-        try:
-            yield
-        finally:
-            with self._guard:
-                self._held.pop(loop, None)
-            await _end(held)
 
     def _make_session(self) -> aiohttp.ClientSession:
         tracing = aiohttp.TraceConfig()
@@ -205,6 +207,45 @@ class SessionTransport:
                 # The other loop may stop before it comes to this; its end closes the session.
                 await asyncio.wait([asyncio.wrap_future(ended)], timeout=_CLOSING_SECONDS)
 
+    def __del__(self) -> None:
+        if self._closed or not self._used:
+            return
+        warnings.warn("a Client was not closed: use `async with`", ResourceWarning, stacklevel=2)
+        for loop, held in tuple(self._held.items()):
+            if loop.is_running():
+                asyncio.run_coroutine_threadsafe(_end(held), loop)
+
+
+_alive: set[_Held] = set()
+"""Holds every session until its loop or its client ends it, so that none is merely collected."""
+
+_transports: weakref.WeakSet[SessionTransport] = weakref.WeakSet()
+_of_the_parent: list[object] = []
+"""Sessions that a child process inherited. Only kept: to close one would reach into the parent's
+event loop, whose selector both processes share."""
+
+
+def _forget_in_child() -> None:
+    for transport in _transports:
+        transport.forget()
+    _of_the_parent.extend(_alive)
+    _alive.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)
+
+
+async def _lifetime(
+    loop: asyncio.AbstractEventLoop, held: _Held, all_held: dict[asyncio.AbstractEventLoop, _Held]
+) -> AsyncGenerator[None, None]:
+    _alive.add(held)
+    try:
+        yield
+    finally:
+        all_held.pop(loop, None)
+        await _end(held)
+
 
 async def _end(held: _Held) -> None:
     """End what is under way, and close the session when it has ended; runs in its loop."""
@@ -215,6 +256,7 @@ async def _end(held: _Held) -> None:
         with suppress(TimeoutError):  # a call that will not end loses its connection below
             await asyncio.wait_for(held.idle.wait(), _CLOSING_SECONDS)
     await held.session.close()
+    _alive.discard(held)
 
 
 async def _note_head_written(_: aiohttp.ClientSession, context: SimpleNamespace, __: Any) -> None:

@@ -79,7 +79,7 @@ def served() -> Iterator[str]:
     thread.join(5)
 
 
-def test_one_transport_in_several_loops_one_after_another(served: str) -> None:
+def test_c05_one_transport_in_several_loops_one_after_another(served: str) -> None:
     """Nobody closes it: each loop closes its own session when it ends."""
     transport = SessionTransport()
 
@@ -91,7 +91,30 @@ def test_one_transport_in_several_loops_one_after_another(served: str) -> None:
         for _ in range(3):
             assert asyncio.run(use()) == 200
         gc.collect()
-    assert not transport._held
+        assert not transport._held
+        assert not session_module._alive
+        asyncio.run(transport.close())
+
+
+@pytest.mark.parametrize("loop_ends_first", [True, False])
+def test_c11_a_forgotten_client_is_told_of_once(served: str, loop_ends_first: bool) -> None:
+    async def use() -> None:
+        transport = SessionTransport()
+        await transport.send(request_to(served), LIMITS)
+        if loop_ends_first:
+            kept.append(transport)
+        del transport
+        gc.collect()
+        await asyncio.sleep(0.05)
+
+    kept: list[SessionTransport] = []
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        asyncio.run(use())
+        kept.clear()
+        gc.collect()
+    assert [str(one.message) for one in told] == ["a Client was not closed: use `async with`"]
+    assert not session_module._alive
 
 
 def test_one_transport_in_several_loops_at_once(served: str) -> None:
@@ -109,6 +132,7 @@ def test_one_transport_in_several_loops_at_once(served: str) -> None:
     for thread in threads:
         thread.join(10)
     assert statuses == [200] * 80
+    asyncio.run(transport.close())
 
 
 def test_closing_closes_the_sessions_of_other_loops(served: str) -> None:
