@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from leaks import open_now, still_open
 from servers import RawServer, raw_server
 
 from linksfield_async import Account, Client, Endpoints, Options
@@ -70,3 +71,13 @@ def account(server: RawServer) -> Account:
 async def client(account: Account) -> AsyncIterator[Client]:
     async with Client(account, options=Options(deadline=5)) as client:
         yield client
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """Fail any test that leaves a thread, socket, selector or session behind."""
+    before = open_now()
+    yield
+    left = still_open(before)
+    if left:
+        pytest.fail(f"left open: {left}, before there were {before}")
