@@ -29,6 +29,7 @@ from .errors import (
 from .operation import Effect, Evidence, Operation
 from .operations import OPERATIONS
 from .options import Options
+from .resilience.pace import AdaptiveRate, Rate
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ _LAZY = {"Sandbox": "sandbox", "SyncClient": "blocking"}
 __all__ = [
     "OPERATIONS",
     "Account",
+    "AdaptiveRate",
     "BadAnswer",
     "Client",
     "ClientClosed",
@@ -58,6 +60,7 @@ __all__ = [
     "Operation",
     "Options",
     "OutcomeUnknown",
+    "Rate",
     "RateLimited",
     "Refused",
     "ResponseTooLarge",

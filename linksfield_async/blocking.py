@@ -30,6 +30,7 @@ from .operation import Operation
 from .operations import CardVerification
 from .options import Options
 from .pipeline import Exchange
+from .resilience.breaker import BreakerState
 from .transport.base import Transport
 
 P = ParamSpec("P")
@@ -73,6 +74,16 @@ class SyncClient:
     def account(self) -> Account:
         """Who calls, and where to."""
         return self._client.account
+
+    @property
+    def breakers(self) -> dict[str, BreakerState]:
+        """The state of each service's circuit breaker, which bulk work heeds."""
+        return self._client.breakers
+
+    @property
+    def rate(self) -> float | None:
+        """Calls per second that may leave at present; None where there is no limit."""
+        return self._client.rate
 
     @property
     def options(self) -> Options:

@@ -16,14 +16,16 @@ from .named import AsyncGroups, AsyncOrders, AsyncPayment, AsyncVshop
 from .operation import Operation
 from .operations import CardVerification
 from .options import Options
-from .pipeline import Exchange, Pipeline
+from .pipeline import Exchange, Pipeline, Shared
+from .resilience.breaker import BreakerState
+from .resilience.rate import Limiter
 from .transport.base import Transport
 from .transport.session import SessionTransport
 
 T = TypeVar("T")
 
-_OF_THE_CONNECTIONS = frozenset({"connections", "ca_file"})
-"""Options that a view cannot change, because it shares the connections."""
+_SHARED = frozenset({"connections", "ca_file", "rate"})
+"""Options that a view cannot change, because it shares what they are about."""
 
 
 class Client:
@@ -47,7 +49,9 @@ class Client:
         own: SessionTransport | None = None
         if transport is None:
             transport = own = SessionTransport(options)
-        self._open(Pipeline(account, transport, options), own)
+        limiter = None if options.rate is None else Limiter(options.rate)
+        shared = Shared(account=account, transport=transport, limiter=limiter)
+        self._open(Pipeline(shared, options), own)
 
     def _open(self, pipeline: Pipeline, own: SessionTransport | None) -> None:
         self._pipeline = pipeline
@@ -60,7 +64,18 @@ class Client:
     @property
     def account(self) -> Account:
         """Who calls, and where to."""
-        return self._pipeline.account
+        return self._pipeline.shared.account
+
+    @property
+    def breakers(self) -> dict[str, BreakerState]:
+        """The state of each service's circuit breaker, which bulk work heeds."""
+        return {service.value: b.state for service, b in self._pipeline.shared.breakers.items()}
+
+    @property
+    def rate(self) -> float | None:
+        """Calls per second that may leave at present; None where there is no limit."""
+        limiter = self._pipeline.shared.limiter
+        return None if limiter is None else limiter.rate
 
     @property
     def options(self) -> Options:
@@ -86,7 +101,7 @@ class Client:
         What is no ICCID is reported as invalid_input and not sent. At most `concurrency` calls
         are under way; taking outcomes slowly slows the sending.
         """
-        return engine.verify_many(self._pipeline, iccids, concurrency=concurrency)
+        return engine.verify_many(self._pipeline.in_bulk(), iccids, concurrency=concurrency)
 
     def send_many(
         self,
@@ -95,7 +110,7 @@ class Client:
         concurrency: int = 64,
     ) -> AsyncGenerator[Outcome[T], None]:
         """Carry out any number of operations; yields an outcome for each, as they complete."""
-        return engine.send_many(self._pipeline, operations, concurrency=concurrency)
+        return engine.send_many(self._pipeline.in_bulk(), operations, concurrency=concurrency)
 
     def with_options(self, **changes: Any) -> Client:
         """Give a view with some options changed that shares this client's connections.
@@ -106,8 +121,8 @@ class Client:
         for name in changes:
             if name not in known:
                 raise ConfigurationError(f"Options has no {name!r}; it has {', '.join(known)}")
-            if name in _OF_THE_CONNECTIONS:
-                raise ConfigurationError(f"{name} belongs to the connections: make a new Client")
+            if name in _SHARED:
+                raise ConfigurationError(f"views share what {name} is about: make a new Client")
         view = object.__new__(type(self))
         view._open(self._pipeline.with_options(attrs.evolve(self.options, **changes)), None)
         return view

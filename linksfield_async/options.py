@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from .errors import ConfigurationError
+from .resilience.pace import AdaptiveRate, Rate
 
 
 def _positive(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -27,6 +28,21 @@ def _file(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise ConfigurationError(f"Options.{attribute.name}: {value!r} is not a file")
 
 
+def _as_rate(given: Any) -> Any:
+    number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    return Rate(given) if number else given
+
+
+def _rate(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value is not None and not isinstance(value, (Rate, AdaptiveRate)):
+        raise ConfigurationError("Options.rate must be a number, a Rate or an AdaptiveRate")
+
+
+def _optional_wait(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value is not None and value != 0:
+        _positive(_, attribute, value)
+
+
 @attrs.frozen(kw_only=True)
 class Options:
     """Settings of a client; times in seconds, sizes in bytes."""
@@ -39,6 +55,13 @@ class Options:
     """For making one connection, TLS included."""
     read_timeout: float = attrs.field(default=20.0, validator=_positive)
     """For the next bytes of an answer to arrive."""
+    rate: Rate | AdaptiveRate | None = attrs.field(
+        default=None, converter=_as_rate, validator=_rate
+    )
+    """How fast calls may leave, together with all views; a number is calls per second."""
+    rate_wait: float | None = attrs.field(default=None, validator=_optional_wait)
+    """Longest wait for that; a call that would wait longer is RateLimited at once. 0: never wait;
+    None: as long as the deadline allows."""
     connections: int = attrs.field(default=100, validator=_count)
     """Open at once, per event loop."""
     max_answer_bytes: int = attrs.field(default=4 * 1024 * 1024, validator=_count)

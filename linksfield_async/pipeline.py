@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 import attrs
 
 from . import protocol
 from .account import Account
-from .errors import LinksfieldError
+from .errors import (
+    ConfigurationError,
+    DeadlineExceeded,
+    LinksfieldError,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Throttled,
+)
 from .masking import mask_repr
-from .operation import Operation
+from .operation import Operation, Service
 from .options import Options
 from .protocol import Request
 from .resilience.attempts import Attempts
+from .resilience.breaker import Breaker
 from .resilience.budget import RetryBudget
 from .resilience.clock import Clock
 from .resilience.deadline import Deadline
 from .resilience.pauses import retry_after
+from .resilience.rate import Lane, Limiter
 from .transport.base import Limits, Transport
 
 T = TypeVar("T")
@@ -55,27 +66,39 @@ class Sender(Protocol):
         ...
 
 
+@attrs.frozen(kw_only=True)
+class Shared:
+    """What all views of a client share."""
+
+    account: Account
+    transport: Transport
+    clock: Clock = attrs.field(factory=Clock)
+    budget: RetryBudget = attrs.field(factory=RetryBudget)
+    limiter: Limiter | None = None
+    breakers: Mapping[Service, Breaker] = attrs.field(
+        factory=lambda: {service: Breaker(service.value) for service in Service}
+    )
+
+
 class Pipeline:
     """Sends operations of one account over one transport, and repeats what may be repeated."""
 
     def __init__(
-        self,
-        account: Account,
-        transport: Transport,
-        options: Options | None = None,
-        clock: Clock | None = None,
-        budget: RetryBudget | None = None,
+        self, shared: Shared, options: Options | None = None, lane: Lane = Lane.INTERACTIVE
     ) -> None:
-        self.account = account
+        self.shared = shared
         self.options = options or Options()
-        self._transport = transport
-        self._clock = clock or Clock()
-        self._budget = budget or RetryBudget()
-        self._attempts = Attempts(self.options.attempts, self._budget, self._clock)
+        self._lane = lane
+        self._clock = shared.clock
+        self._attempts = Attempts(self.options.attempts, shared.budget, shared.clock)
 
     def with_options(self, options: Options) -> Pipeline:
-        """Give a pipeline with other options that shares transport, clock and budget."""
-        return Pipeline(self.account, self._transport, options, self._clock, self._budget)
+        """Give a pipeline with other options that shares all else."""
+        return Pipeline(self.shared, options, self._lane)
+
+    def in_bulk(self) -> Pipeline:
+        """Give a pipeline whose calls let interactive ones overtake, and heed the breakers."""
+        return Pipeline(self.shared, self.options, Lane.BULK)
 
     async def send(self, operation: Operation[T], /) -> T:
         """Carry out one operation and give its result; raises a LinksfieldError."""
@@ -86,7 +109,7 @@ class Pipeline:
         deadline = Deadline.after(self.options.deadline, self._clock.monotonic)
 
         async def attempt(number: int) -> Exchange[T]:
-            return await self._attempt(operation, deadline, number)
+            return await self._in_turn(operation, deadline, number)
 
         try:
             return await self._attempts.run(attempt, operation.effect, deadline)
@@ -95,15 +118,56 @@ class Pipeline:
             error.elapsed = deadline.elapsed
             raise
 
+    async def _in_turn(
+        self, operation: Operation[T], deadline: Deadline, number: int
+    ) -> Exchange[T]:
+        """Make an attempt once breaker and limiter let it pass, and tell them how it ended."""
+        if self._lane is not Lane.BULK:
+            return await self._at_its_rate(operation, deadline, number)
+        breaker = self.shared.breakers[operation.service]
+        with await breaker.permit(within=deadline.left) as permit:
+            try:
+                exchange = await self._at_its_rate(operation, deadline, number)
+            except LinksfieldError as error:
+                if not isinstance(error, (ConfigurationError, RateLimited, DeadlineExceeded)):
+                    (permit.failed if _service_failed(error) else permit.succeeded)()
+                raise
+            permit.succeeded()
+            return exchange
+
+    async def _at_its_rate(
+        self, operation: Operation[T], deadline: Deadline, number: int
+    ) -> Exchange[T]:
+        limiter = self.shared.limiter
+        if limiter is None:
+            return await self._attempt(operation, deadline, number)
+        longest = self.options.rate_wait
+        within = deadline.left if longest is None else min(longest, deadline.left)
+        await limiter.acquire(self._lane, within=within)
+        sent_at = self._clock.monotonic()
+        try:
+            exchange = await self._attempt(operation, deadline, number)
+        except LinksfieldError as error:
+            if not isinstance(error, (ConfigurationError, DeadlineExceeded)):
+                limiter.note(
+                    elapsed=self._clock.monotonic() - sent_at,
+                    throttled=isinstance(error, Throttled),
+                    failed=_service_failed(error),
+                    retry_after=error.retry_after,
+                )
+            raise
+        limiter.note(elapsed=self._clock.monotonic() - sent_at)
+        return exchange
+
     async def _attempt(
         self, operation: Operation[T], deadline: Deadline, number: int
     ) -> Exchange[T]:
         # Built anew for each attempt: the time stamp is part of what is signed.
         now_ms = self._clock.now_ms()
-        request = protocol.build(operation, self.account, now_ms)
-        response = await self._transport.send(request, self._limits(deadline))
+        request = protocol.build(operation, self.shared.account, now_ms)
+        response = await self.shared.transport.send(request, self._limits(deadline))
         try:
-            result, raw = protocol.decode(operation, self.account, response)
+            result, raw = protocol.decode(operation, self.shared.account, response)
         except LinksfieldError as error:
             error.retry_after = retry_after(response.headers.get("Retry-After"), now_ms)
             raise
@@ -124,3 +188,10 @@ class Pipeline:
             options.read_timeout,
             options.max_answer_bytes,
         )
+
+
+def _service_failed(error: LinksfieldError) -> bool:
+    """Tell a sick service (no connection, no answer, 5xx) from one that answered."""
+    if error.status is not None:
+        return error.status >= 500 and not isinstance(error, Throttled)
+    return isinstance(error, (NotSent, OutcomeUnknown))

@@ -37,7 +37,7 @@ from .errors import (
     UnexpectedRedirect,
 )
 from .masking import mask_text, one_line
-from .operation import AnswerShape, Operation, Service
+from .operation import AnswerShape, Effect, Operation, Service
 from .signing import canonical_bytes, digest
 from .version import __version__
 
@@ -64,6 +64,8 @@ class Request:
     url: str = attrs.field(repr=_masked)
     headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes = attrs.field(default=b"", repr=_masked)
+    once: bool = False
+    """Must not be carried out twice: it gets a connection of its own."""
 
 
 @attrs.frozen
@@ -106,12 +108,13 @@ def build(operation: Operation[Any], account: Account, now_ms: int) -> Request:
         for name, _ in segments.values():
             del params[name]
         signed = canonical_bytes(params)
+    once = kind.effect is Effect.ONCE
     if kind.method == "GET":
         query = urlencode(_query(kind, params) | {"sign": sign}, quote_via=quote, safe="")
-        return Request("GET", f"{fixed.base}{path}?{query}", fixed.get_headers)
+        return Request("GET", f"{fixed.base}{path}?{query}", fixed.get_headers, once=once)
     # The bytes signed are the bytes sent, the sign spliced in at their end.
     body = b'%s,"sign":"%s"}' % (signed[:-1], sign.encode())
-    return Request(kind.method, fixed.base + path, fixed.headers, body)
+    return Request(kind.method, fixed.base + path, fixed.headers, body, once)
 
 
 @attrs.frozen

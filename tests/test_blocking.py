@@ -198,7 +198,7 @@ from linksfield_async import Account, Endpoints, Options, SyncClient
 account = Account("P1", endpoints=Endpoints.at({server_in_thread.url!r}))
 with SyncClient(account, options=Options(connections=1)) as client:
     def catch():
-        try: client.with_options(deadline=1.0).groups.list()
+        try: client.with_options(deadline=1.0).payment.confirm_result(pay_id="first")
         except Exception: pass
     first = threading.Thread(target=catch); first.start(); time.sleep(0.3)
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -212,7 +212,7 @@ with SyncClient(account, options=Options(connections=1)) as client:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
     )
     assert out.stdout.strip() == "interrupted"
-    assert [seen.method for seen in server_in_thread.seen] == ["GET"]
+    assert [seen.params["payId"] for seen in server_in_thread.seen] == ["first"]
 
 
 def test_a_source_is_read_in_the_caller_s_thread(sync_client: SyncClient) -> None:

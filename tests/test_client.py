@@ -105,6 +105,7 @@ async def test_a_view_s_options_count(client: Client, server: RawServer) -> None
         ({"deadline": -1}, r"Options\.deadline"),
         ({"connections": 5}, "make a new Client"),
         ({"ca_file": None}, "make a new Client"),
+        ({"rate": 5}, "make a new Client"),
     ],
 )
 def test_a_view_of_what_cannot_be_is_refused(changes: dict[str, Any], told: str) -> None:

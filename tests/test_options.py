@@ -6,11 +6,13 @@ from typing import Any
 import attrs
 import pytest
 
-from linksfield_async import ConfigurationError, Options
+from linksfield_async import AdaptiveRate, ConfigurationError, Options, Rate
+
+NOT_NUMBERS = {"ca_file", "rate", "rate_wait"}
 
 
 @pytest.mark.parametrize(
-    "name", [field.name for field in attrs.fields(Options) if field.name != "ca_file"]
+    "name", [field.name for field in attrs.fields(Options) if field.name not in NOT_NUMBERS]
 )
 @pytest.mark.parametrize("value", [0, -1, float("nan"), "5", None, True])
 def test_a_setting_that_makes_no_sense_is_refused_by_name(name: str, value: Any) -> None:
@@ -31,3 +33,18 @@ def test_a_ca_file_must_be_there(tmp_path: Path) -> None:
 def test_endless_times_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="deadline"):
         Options(deadline=float("inf"))
+
+
+def test_a_rate_is_a_number_a_rate_or_adaptive() -> None:
+    assert Options(rate=5).rate == Rate(5)
+    assert Options(rate=AdaptiveRate(start=3)).rate == AdaptiveRate(start=3)
+    assert Options(rate_wait=0).rate_wait == 0
+    for wrong in ("5", True, [5]):
+        with pytest.raises(ConfigurationError, match=r"Options\.rate"):
+            Options(rate=wrong)
+    for wrong in (0, -1, float("inf")):
+        with pytest.raises(ConfigurationError, match=r"Rate\.per_second"):
+            Options(rate=wrong)
+    for wrong in (-1, float("nan"), "1"):
+        with pytest.raises(ConfigurationError, match=r"Options\.rate_wait"):
+            Options(rate_wait=wrong)

@@ -9,7 +9,7 @@ from stubs import Answering
 from linksfield_async import Account, Options
 from linksfield_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown, Refused
 from linksfield_async.operations import ResultConfirm, ResultQuery, SingleVerify
-from linksfield_async.pipeline import Pipeline
+from linksfield_async.pipeline import Pipeline, Shared
 from linksfield_async.protocol import Response
 from linksfield_async.resilience.clock import Clock
 
@@ -41,7 +41,8 @@ def pipeline(
     *answers: Any, clock: Clock | None = None, **options: Any
 ) -> tuple[Pipeline, Answering]:
     transport = Answering(*answers)
-    return Pipeline(Account("P1"), transport, Options(**options), clock), transport
+    shared = Shared(account=Account("P1"), transport=transport, clock=clock or Clock())
+    return Pipeline(shared, Options(**options)), transport
 
 
 async def test_an_exchange_has_all_that_is_known() -> None:
@@ -90,8 +91,9 @@ async def test_an_error_carries_its_facts() -> None:
 
     transport = Slow(OutcomeUnknown("lost"))
     confirm = ResultConfirm(pay_id="1")
+    shared = Shared(account=Account("P1"), transport=transport, clock=ticking.clock())
     with pytest.raises(OutcomeUnknown) as caught:
-        await Pipeline(Account("P1"), transport, clock=ticking.clock()).send(confirm)
+        await Pipeline(shared).send(confirm)
     error = caught.value
     assert error.operation == confirm
     assert (error.attempts, error.elapsed, error.carried_out) == (1, 2.5, None)

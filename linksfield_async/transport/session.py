@@ -22,6 +22,7 @@ from typing import Any
 
 import aiohttp
 import attrs
+from aiohttp.connector import Connection
 from yarl import URL
 
 from ..errors import (
@@ -55,6 +56,21 @@ class _Lost(Exception):
     """Stands for a lost connection on its way through aiohttp, which would repeat the request."""
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Gives no connection to which something came unasked while it was idle.
+
+    What came would be taken for the answer to the next request; aiohttp looks only when a
+    connection is put back, not when it is taken again.
+    """
+
+    async def connect(self, *args: Any, **kwargs: Any) -> Connection:
+        while True:
+            connection = await super().connect(*args, **kwargs)
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()
+
+
 @attrs.define
 class _Evidence:
     """What is known of one request on the wire; apart, because test doubles copy it."""
@@ -82,6 +98,8 @@ class _Held:
     """What one event loop has: its session, what is under way, and what ends with the loop."""
 
     session: aiohttp.ClientSession
+    once: aiohttp.ClientSession
+    """For requests that must not be carried out twice: each has a connection of its own."""
     under_way: set[_UnderWay] = attrs.field(factory=set)
     idle: asyncio.Event = attrs.field(factory=asyncio.Event)
     lifetime: AsyncGenerator[None, None] | None = None
@@ -128,7 +146,8 @@ class SessionTransport:
         held = await self._here()
         held.under_way.add(call)
         try:
-            return await self._answer(held.session, request, limits, call)
+            session = held.once if request.once else held.session
+            return await self._answer(session, request, limits, call)
         finally:
             held.under_way.discard(call)
             if not held.under_way:
@@ -171,7 +190,9 @@ class SessionTransport:
             # Looked up again: another task or close() may have come first.
             if loop in self._held or self._closed:
                 return self._held.get(loop)
-            held = self._held[loop] = _Held(self._make_session())
+            held = self._held[loop] = _Held(
+                self._make_session(), self._make_session(force_close=True)
+            )
             self._used = True
         # A started generator is closed by the loop when it shuts down, e.g. at the end of
         # asyncio.run: so the session ends inside its loop even where nobody closed it.
@@ -179,11 +200,13 @@ class SessionTransport:
         await anext(held.lifetime)
         return held
 
-    def _make_session(self) -> aiohttp.ClientSession:
+    def _make_session(self, *, force_close: bool = False) -> aiohttp.ClientSession:
         tracing = aiohttp.TraceConfig()
         tracing.on_request_headers_sent.append(_note_head_written)
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._options.connections, ssl=self._tls or True),
+            connector=_Connector(
+                limit=self._options.connections, ssl=self._tls or True, force_close=force_close
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             trace_configs=[tracing],
@@ -256,6 +279,7 @@ async def _end(held: _Held) -> None:
         with suppress(TimeoutError):  # a call that will not end loses its connection below
             await asyncio.wait_for(held.idle.wait(), _CLOSING_SECONDS)
     await held.session.close()
+    await held.once.close()
     _alive.discard(held)
 
 

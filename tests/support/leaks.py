@@ -27,7 +27,7 @@ def still_open(before: dict[str, int], patience: float = 1.0) -> dict[str, int]:
     left: dict[str, int] = {}
     for pause in (0.0, patience / 100, patience / 10, patience):
         time.sleep(pause)
-        left = {kind: count for kind, count in open_now().items() if count > before[kind]}
+        left = {kind: n - before[kind] for kind, n in open_now().items() if n > before[kind]}
         if not left:
             break
         gc.collect()
