@@ -8,10 +8,19 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from catalogue import summary
 from leaks import open_now, still_open
 from servers import RawServer, raw_server
 
 from linksfield_async import Account, Client, Endpoints, Options
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which entries of the catalogue of faults were covered."""
+    passed = terminalreporter.stats.get("passed", [])
+    told = summary(report.nodeid for report in passed)
+    if " 0 of " not in told:
+        terminalreporter.write_line(told)
 
 
 def _reaches_outside(address: Any) -> bool:

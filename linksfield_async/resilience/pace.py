@@ -71,16 +71,16 @@ class Bucket:
             self.settled = now
         self.tokens = min(self.tokens, most)
 
-    def take(self, now: float, *, queued: bool) -> bool:
-        """Take one token, if there is one."""
+    def take(self, now: float, *, queued: bool, keep: int = 0) -> bool:
+        """Take one token, if there is one beyond those to keep."""
         self.settle(now, queued=queued)
-        if self.tokens < 1 - _TOLERANCE or now < self.settled:
+        if self.tokens < 1 + keep - _TOLERANCE or now < self.settled:
             return False
         self.tokens = max(0.0, self.tokens - 1)
         return True
 
     def wait(self, now: float, ahead: int) -> float:
-        """Seconds until a token is there after `ahead` others had theirs."""
+        """Seconds until a token is there after `ahead` others had theirs, or are kept."""
         missing = max(0.0, ahead + 1 - self.tokens) / (self.rate * (1 - _LATE))
         return max(0.0, self.settled - now) + missing
 

@@ -1,7 +1,8 @@
 """How fast calls may leave: one controller shared by a client and its views.
 
 Any window of one second holds at most rate + burst grants. Interactive calls overtake bulk calls;
-while both wait, one grant of ten goes to bulk. Within a lane, first come is first served, over all
+while both wait, one grant of ten goes to bulk, and where two may leave at once, bulk leaves one for
+a single call that comes. Within a lane, first come is first served, over all
 loops and threads. There is no thread and no task: the waiters' own loops keep one timer each.
 """
 
@@ -42,8 +43,10 @@ class Limiter:
             self._bucket = Bucket(setting.per_second, setting.burst, clock())
             self._pace = None
         else:
-            self._bucket = Bucket(setting.start, 1, clock())
+            self._bucket = Bucket(setting.start, 2, clock())
             self._pace = Pace(setting, clock())
+        # Where two may leave at once, bulk leaves one token for a single call that comes.
+        self._kept = 1 if self._bucket.burst > 1 else 0
         self._clock, self._random = clock, random
         self._lock = threading.Lock()
         self._interactive: OrderedDict[Waiter, None] = OrderedDict()
@@ -82,7 +85,7 @@ class Limiter:
         shows later: a pause, a lower rate or calls that overtake can make a wait longer.
         """
         with self._lock:
-            if self._take_now(self._clock()):
+            if self._take_now(lane, self._clock()):
                 return 0.0
         return await self._in_turn(lane, math.inf if within is None else within)
 
@@ -118,7 +121,7 @@ class Limiter:
         with self._lock:
             began = self._clock()
             self._pump(began, loop)
-            if self._take_now(began):
+            if self._take_now(lane, began):
                 return 0.0
             needed = self._wait_of(lane, len(self._lane(lane)), began)
             if needed > within:
@@ -145,17 +148,20 @@ class Limiter:
     def _lane(self, lane: Lane) -> OrderedDict[Waiter, None]:
         return self._interactive if lane is Lane.INTERACTIVE else self._bulk
 
-    def _take_now(self, now: float) -> bool:
+    def _take_now(self, lane: Lane, now: float) -> bool:
         if self._strays:
             self._sweep(now)
-        return not (self._interactive or self._bulk) and self._bucket.take(now, queued=False)
+        if self._interactive or (self._bulk and lane is Lane.BULK):
+            return False
+        keep = self._kept if lane is Lane.BULK else 0
+        return self._bucket.take(now, queued=bool(self._bulk), keep=keep)
 
     def _wait_of(self, lane: Lane, place: int, now: float) -> float:
         if lane is Lane.INTERACTIVE:
             ahead = place + min(len(self._bulk), (self._passed + place) // _BULK_TURN)
         else:
             overtaking = max(0, _BULK_TURN * (place + 1) - self._passed)
-            ahead = place + min(len(self._interactive), overtaking)
+            ahead = place + min(len(self._interactive), overtaking) + self._kept
         return self._bucket.wait(now, ahead)
 
     def _refusal(self, needed: float) -> RateLimited:
@@ -204,7 +210,8 @@ class Limiter:
             if waiter.future.done() or waiter.future.get_loop().is_closed():
                 self._drop(waiter, now)
                 continue
-            if not self._bucket.take(now, queued=True):
+            keep = self._kept if bulk and not self._interactive else 0
+            if not self._bucket.take(now, queued=True, keep=keep):
                 return
             self._drop(waiter, now)
             self._passed = 0 if bulk else self._passed + bool(self._bulk)
@@ -228,7 +235,8 @@ class Limiter:
 
     def _arm(self, loop: Loop, now: float) -> None:
         timer = self._timers[loop]
-        due = max(now + _TICK, min(now + self._bucket.wait(now, 0), self._weed_at))
+        ahead = 0 if self._interactive else self._kept
+        due = max(now + _TICK, min(now + self._bucket.wait(now, ahead), self._weed_at))
         if timer.handle is not None:
             if timer.due <= due:
                 return
