@@ -19,6 +19,7 @@ TOOLS = [
     "hypothesis>=6.150",
     "pytest-timeout>=2.4",
     "trustme>=1.2",
+    "opentelemetry-sdk>=1.30",
     "coverage[toml]>=7.10",
 ]
 
@@ -30,7 +31,7 @@ def install_wheel(session: nox.Session, *more: str) -> None:
     session.run("python", "-m", "build", "--wheel", "--outdir", str(wheels), ".", silent=True)
     (wheel,) = sorted(wheels.glob("*.whl"), key=lambda path: path.stat().st_mtime)[-1:]
     session.install("--force-reinstall", "--no-deps", str(wheel))
-    session.install(f"{PACKAGE}[cli] @ {wheel.as_uri()}", *more)
+    session.install(f"{PACKAGE}[cli,otel] @ {wheel.as_uri()}", *more)
 
 
 @nox.session
@@ -44,7 +45,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types twice, the typing test included."""
-    session.install("-e", ".[cli]", "mypy==2.4.1", "pyright[nodejs]==1.1.414", "nox")
+    session.install("-e", ".[cli,otel]", "mypy==2.4.1", "pyright[nodejs]==1.1.414", "nox")
     session.run("mypy")
     session.run("pyright")
 
@@ -52,7 +53,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def layers(session: nox.Session) -> None:
     """Imports point downwards only."""
-    session.install("-e", ".[cli]", "import-linter==2.16")
+    session.install("-e", ".[cli,otel]", "import-linter==2.16")
     session.run("lint-imports")
 
 

@@ -31,6 +31,7 @@ from .operations import CardVerification
 from .options import Options
 from .pipeline import Exchange
 from .resilience.breaker import BreakerState
+from .telemetry import Observer
 from .transport.base import Transport
 
 P = ParamSpec("P")
@@ -53,9 +54,10 @@ class SyncClient:
         *,
         options: Options | None = None,
         transport: Transport | None = None,
+        observers: Iterable[Observer] = (),
         allow_running_loop: bool = False,
     ) -> None:
-        client = Client(account, options=options, transport=transport)
+        client = Client(account, options=options, transport=transport, observers=observers)
         self._open(client, _LoopThread(), is_view=False, allow_running_loop=allow_running_loop)
 
     def _open(

@@ -19,6 +19,7 @@ from .options import Options
 from .pipeline import Exchange, Pipeline, Shared
 from .resilience.breaker import BreakerState
 from .resilience.rate import Limiter
+from .telemetry import Observer, observers_with_log
 from .transport.base import Transport
 from .transport.session import SessionTransport
 
@@ -41,6 +42,7 @@ class Client:
         *,
         options: Options | None = None,
         transport: Transport | None = None,
+        observers: Iterable[Observer] = (),
     ) -> None:
         if not isinstance(account, Account):
             raise ConfigurationError("Client needs an Account, e.g. Account.from_env()")
@@ -50,7 +52,12 @@ class Client:
         if transport is None:
             transport = own = SessionTransport(options)
         limiter = None if options.rate is None else Limiter(options.rate)
-        shared = Shared(account=account, transport=transport, limiter=limiter)
+        shared = Shared(
+            account=account,
+            transport=transport,
+            limiter=limiter,
+            observers=observers_with_log(observers),
+        )
         self._open(Pipeline(shared, options), own)
 
     def _open(self, pipeline: Pipeline, own: SessionTransport | None) -> None:

@@ -20,7 +20,7 @@ from typing import (
 
 import attrs
 
-from .masking import mask_keys
+from .masking import mask_keys, mask_repr
 
 R = TypeVar("R", covariant=True)
 T = TypeVar("T")
@@ -154,7 +154,7 @@ class Value:
 
 
 def _shown(how: bool | Callable[[Any], str], value: Any) -> str:
-    return how(value) if callable(how) else repr(value)
+    return how(value) if callable(how) else mask_repr(value)
 
 
 @declare

@@ -29,6 +29,8 @@ from .resilience.clock import Clock
 from .resilience.deadline import Deadline
 from .resilience.pauses import retry_after
 from .resilience.rate import Lane, Limiter
+from .telemetry.observer import Wait
+from .telemetry.watching import Observers, Watching
 from .transport.base import Limits, Transport
 
 T = TypeVar("T")
@@ -78,6 +80,7 @@ class Shared:
     breakers: Mapping[Service, Breaker] = attrs.field(
         factory=lambda: {service: Breaker(service.value) for service in Service}
     )
+    observers: Observers | None = None
 
 
 class Pipeline:
@@ -107,27 +110,37 @@ class Pipeline:
     async def exchange(self, operation: Operation[T], /) -> Exchange[T]:
         """Carry out one operation and give its result with all that is known about it."""
         deadline = Deadline.after(self.options.deadline, self._clock.monotonic)
+        watched = self.shared.observers
+        call = None if watched is None else watched.watch(operation, self._clock.monotonic)
 
         async def attempt(number: int) -> Exchange[T]:
-            return await self._in_turn(operation, deadline, number)
+            return await self._in_turn(operation, deadline, number, call)
 
+        attempts = attempt if call is None else call.attempts(attempt)
         try:
-            return await self._attempts.run(attempt, operation.effect, deadline)
-        except LinksfieldError as error:
-            error.operation = operation
-            error.elapsed = deadline.elapsed
+            exchange = await self._attempts.run(attempts, operation.effect, deadline)
+        except BaseException as error:
+            if isinstance(error, LinksfieldError):
+                error.operation = operation
+                error.elapsed = deadline.elapsed
+            if call is not None:
+                call.ended(error)
             raise
+        if call is not None:
+            call.ended(raw=exchange.raw)
+        return exchange
 
     async def _in_turn(
-        self, operation: Operation[T], deadline: Deadline, number: int
+        self, operation: Operation[T], deadline: Deadline, number: int, call: Watching | None
     ) -> Exchange[T]:
         """Make an attempt once breaker and limiter let it pass, and tell them how it ended."""
         if self._lane is not Lane.BULK:
-            return await self._at_its_rate(operation, deadline, number)
+            return await self._at_its_rate(operation, deadline, number, call)
         breaker = self.shared.breakers[operation.service]
-        with await breaker.permit(within=deadline.left) as permit:
+        passing = breaker.permit(within=deadline.left)
+        with await (passing if call is None else call.waiting(Wait.BREAKER, passing)) as permit:
             try:
-                exchange = await self._at_its_rate(operation, deadline, number)
+                exchange = await self._at_its_rate(operation, deadline, number, call)
             except LinksfieldError as error:
                 if not isinstance(error, (ConfigurationError, RateLimited, DeadlineExceeded)):
                     (permit.failed if _service_failed(error) else permit.succeeded)()
@@ -136,17 +149,18 @@ class Pipeline:
             return exchange
 
     async def _at_its_rate(
-        self, operation: Operation[T], deadline: Deadline, number: int
+        self, operation: Operation[T], deadline: Deadline, number: int, call: Watching | None
     ) -> Exchange[T]:
         limiter = self.shared.limiter
         if limiter is None:
-            return await self._attempt(operation, deadline, number)
+            return await self._attempt(operation, deadline, number, call)
         longest = self.options.rate_wait
         within = deadline.left if longest is None else min(longest, deadline.left)
-        await limiter.acquire(self._lane, within=within)
+        turn = limiter.acquire(self._lane, within=within)
+        await (turn if call is None else call.waiting(Wait.RATE, turn))
         sent_at = self._clock.monotonic()
         try:
-            exchange = await self._attempt(operation, deadline, number)
+            exchange = await self._attempt(operation, deadline, number, call)
         except LinksfieldError as error:
             if not isinstance(error, (ConfigurationError, DeadlineExceeded)):
                 limiter.note(
@@ -160,12 +174,15 @@ class Pipeline:
         return exchange
 
     async def _attempt(
-        self, operation: Operation[T], deadline: Deadline, number: int
+        self, operation: Operation[T], deadline: Deadline, number: int, call: Watching | None
     ) -> Exchange[T]:
         # Built anew for each attempt: the time stamp is part of what is signed.
         now_ms = self._clock.now_ms()
         request = protocol.build(operation, self.shared.account, now_ms)
-        response = await self.shared.transport.send(request, self._limits(deadline))
+        transport = self.shared.transport
+        if call is not None:
+            transport = call.through(transport)
+        response = await transport.send(request, self._limits(deadline))
         try:
             result, raw = protocol.decode(operation, self.shared.account, response)
         except LinksfieldError as error:

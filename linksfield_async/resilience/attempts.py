@@ -87,7 +87,8 @@ class Attempts:
                 pause = self._pause(error, effect, number, deadline)
                 cost = 0 if pause is None else self.budget.take(throttled=_throttled(error))
                 if pause is None or not cost:
-                    raise _summed_up(error, doubtful) from error.__cause__
+                    concluded = _summed_up(error, doubtful)
+                    raise concluded from concluded.__cause__
                 taken += cost
                 await self.clock.sleep(pause)
                 number += 1
