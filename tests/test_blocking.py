@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from servers import RawServer, raw_server
+from servers import RawServer, server_in_thread
 from stubs import Answering
 
 from linksfield_async import (
@@ -28,30 +28,13 @@ S = {"operateCode": "S", "data": {"deviceCode": ICCID}}
 
 
 @pytest.fixture
-def server_in_thread() -> Iterator[RawServer]:
-    """A server that never answers, in a thread of its own."""
-    ready, servers, ends = threading.Event(), [], []
+def silent_server() -> Iterator[RawServer]:
+    async def silence(*_: Any) -> None:
+        await asyncio.sleep(30)
 
-    async def serve() -> None:
-        async with raw_server() as server:
-
-            async def silence(*_: Any) -> None:
-                await asyncio.sleep(30)
-
-            server.answers_by(silence)
-            ended = asyncio.Event()
-            servers.append(server)
-            ends.append((asyncio.get_running_loop(), ended))
-            ready.set()
-            await ended.wait()
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    ready.wait(5)
-    yield servers[0]
-    loop, ended = ends[0]
-    loop.call_soon_threadsafe(ended.set)
-    thread.join(5)
+    with server_in_thread() as server:
+        server.answers_by(silence)
+        yield server
 
 
 @pytest.fixture
@@ -190,12 +173,12 @@ def test_it_is_not_pickled(sync_client: SyncClient) -> None:
     assert repr(sync_client).startswith("SyncClient('P1'")
 
 
-def test_ctrl_c_ends_the_call_where_it_runs(server_in_thread: RawServer) -> None:
+def test_ctrl_c_ends_the_call_where_it_runs(silent_server: RawServer) -> None:
     """An order that waits must not be placed after its caller was interrupted."""
     code = f"""
 import os, signal, threading, time
 from linksfield_async import Account, Endpoints, Options, SyncClient
-account = Account("P1", endpoints=Endpoints.at({server_in_thread.url!r}))
+account = Account("P1", endpoints=Endpoints.at({silent_server.url!r}))
 with SyncClient(account, options=Options(connections=1)) as client:
     def catch():
         try: client.with_options(deadline=1.0).payment.confirm_result(pay_id="first")
@@ -212,7 +195,7 @@ with SyncClient(account, options=Options(connections=1)) as client:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
     )
     assert out.stdout.strip() == "interrupted"
-    assert [seen.params["payId"] for seen in server_in_thread.seen] == ["first"]
+    assert [seen.params["payId"] for seen in silent_server.seen] == ["first"]
 
 
 def test_a_source_is_read_in_the_caller_s_thread(sync_client: SyncClient) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import anyio
 import pytest
-from servers import RawServer, raw_server
+from servers import RawServer, server_in_thread
 from stubs import Answering
 
 from linksfield_async import (
@@ -153,24 +153,9 @@ async def test_c04_canceled_while_waiting_for_a_connection(
 
 @pytest.fixture
 def served() -> Iterator[RawServer]:
-    """A server in a thread of its own."""
-    ready, servers, ends = threading.Event(), [], []
-
-    async def serve() -> None:
-        async with raw_server() as server:
-            server.answers(S)
-            ended = asyncio.Event()
-            servers.append(server)
-            ends.append((asyncio.get_running_loop(), ended))
-            ready.set()
-            await ended.wait()
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    ready.wait(5)
-    yield servers[0]
-    ends[0][0].call_soon_threadsafe(ends[0][1].set)
-    thread.join(5)
+    with server_in_thread() as server:
+        server.answers(S)
+        yield server
 
 
 def account_at(server: RawServer) -> Account:

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 import trustme
 from aioresponses import aioresponses
-from servers import RawServer, Seen, raw_server
+from servers import RawServer, Seen, server_in_thread
 from transport_behaviour import LIMITS, TransportBehaviour, request_to
 
 from linksfield_async import ConfigurationError, Options
@@ -57,26 +57,9 @@ class TestSessionTransport(TransportBehaviour):
 
 @pytest.fixture
 def served() -> Iterator[str]:
-    """A server in a thread of its own, for tests that run several loops."""
-    started = threading.Event()
-    stop: list[Any] = []
-    url: list[str] = []
-
-    async def serve() -> None:
-        async with raw_server() as server:
-            server.answers({})
-            url.append(server.url)
-            ended = asyncio.Event()
-            stop.extend((asyncio.get_running_loop(), ended))
-            started.set()
-            await ended.wait()
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    started.wait(5)
-    yield url[0]
-    stop[0].call_soon_threadsafe(stop[1].set)
-    thread.join(5)
+    with server_in_thread() as server:
+        server.answers({})
+        yield server.url
 
 
 def test_c05_one_transport_in_several_loops_one_after_another(served: str) -> None:
