@@ -26,6 +26,7 @@ from .operation import (
     Operation,
     Wire,
     path_placeholders,
+    result_model,
 )
 from .values import (
     Reader,
@@ -137,6 +138,11 @@ class Codec:
             self._path_names[kind] = names
         return names
 
+    def wire_name(self, kind: type[Operation[Any]], python: str) -> str:
+        """Give the wire name in force for a parameter; empty where there is none of that name."""
+        parameters = self._parameters.get(kind) or self._compile(kind)
+        return next((p.wire for p in parameters if p.python == python), "")
+
     def read(self, operation: type[Operation[T]], data: Any) -> T:
         """Read what a success carries as the operation's result; BadAnswer where it is not that."""
         try:
@@ -153,10 +159,16 @@ class Codec:
         if get_origin(operation.result) is tuple:
             # Not "the only list there is": without an envelope that may be a list of errors.
             listed = bare.get(self._list_key(operation)) if isinstance(bare, dict) else bare
-            return isinstance(listed, list)
+            if not isinstance(listed, list):
+                return False
+            entry = result_model(operation.result)
+            if isinstance(bare, dict) or entry is None or not listed:
+                return True
+            known = {name for field in _wired(entry) for name in self._names(entry, field)}
+            return any(isinstance(one, dict) and not known.isdisjoint(one) for one in listed)
         model = without_none(operation.result)
         if not _is_model(model):
-            return operation.answer is AnswerShape.BARE
+            return operation.answer is AnswerShape.BARE and isinstance(bare, dict)
         if not isinstance(bare, dict):
             return False
         return any(name in bare for field in _wired(model) for name in self._names(model, field))

@@ -110,13 +110,22 @@ class LinksfieldError(Exception):
         return {"error": type(self).__name__, "message": str(self), **facts}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_rebuilt, (type(self), str(self), self.facts()))
+        facts = self.facts()
+        facts["data"] = facts["data"] if _shallow(facts["data"]) else None
+        return (_rebuilt, (type(self), str(self), facts))
 
     def with_facts(self, **facts: Any) -> Self:
         """Set facts that are known only further up, and give the error back."""
         for name, value in facts.items():
             setattr(self, name, value)
         return self
+
+
+def _shallow(value: Any, levels: int = 300) -> bool:
+    inner = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, (dict, list)):
+        return True
+    return levels > 0 and all(_shallow(one, levels - 1) for one in inner)
 
 
 def _rebuilt(kind: type[LinksfieldError], message: str, facts: dict[str, Any]) -> LinksfieldError:

@@ -9,7 +9,7 @@
     no envelope, a declared field or list       result      BadAnswer  below     below
     anything else                               BadAnswer   BadAnswer  below     below
 
-    below: 429, and 503 with Retry-After, are Throttled; 408, 425 and 499 say nothing certain:
+    below: 429, and 503 with a readable Retry-After, are Throttled; 408, 425 and 499 say nothing certain:
     OutcomeUnknown; other 4xx are Refused; other 5xx are OutcomeUnknown.
 """
 
@@ -25,7 +25,7 @@ from urllib.parse import quote, urlencode
 import attrs
 
 from .account import Account
-from .codec import codec_for
+from .codec import Codec, codec_for
 from .errors import (
     BadAnswer,
     InvalidInput,
@@ -38,6 +38,7 @@ from .errors import (
 )
 from .masking import mask_text, one_line
 from .operation import AnswerShape, Effect, Operation, Service
+from .resilience.pauses import retry_after
 from .signing import canonical_bytes, digest
 from .version import __version__
 
@@ -188,7 +189,7 @@ def decode(operation: Operation[T], account: Account, response: Response) -> tup
         ) from error
     try:
         result = _result(kind, account, response, raw)
-        _check_echoes(operation, result)
+        _check_echoes(operation, codec_for(account.wire_names), result, raw)
     except BadAnswer as error:
         error.with_facts(status=response.status, data=raw)
         raise
@@ -215,16 +216,21 @@ def _result(kind: type[Operation[T]], account: Account, response: Response, raw:
         return codec.read(kind, raw.get("data"))
     _raise_for_status(kind, response)
     # An empty object proves nothing, but where the pages show bare answers it is one of them.
-    empty = raw in (None, {}, []) and kind.answer is AnswerShape.BARE
+    nothing: tuple[Any, ...] = ({},) if kind.effect is Effect.ONCE else (None, {}, [])
+    empty = raw in nothing and kind.answer is AnswerShape.BARE
     if empty or codec.recognises(kind, raw):
         return codec.read(kind, raw)
     raise BadAnswer(f"{kind.__name__}: an answer without an envelope and without a known field")
 
 
-def _check_echoes(operation: Operation[Any], result: Any) -> None:
-    """Refuse an answer about another card, order or payment."""
+def _check_echoes(operation: Operation[Any], codec: Codec, result: Any, raw: Any) -> None:
+    """Refuse an answer about another card, order or payment, also where no field declares it."""
+    data = raw.get("data", raw) if isinstance(raw, dict) else None
     for name, asked in operation.echoes().items():
         told = getattr(result, name, None)
+        if told is None and name in ("iccid", "pay_id") and isinstance(data, dict):
+            told = data.get(codec.wire_name(type(operation), name))
+            told = str(told) if type(told) is int else told
         if isinstance(told, str) and told and not _same(name, asked, told):
             raise MismatchedAnswer(
                 f"{type(operation).__name__}: the answer is about another {name} than was asked"
@@ -264,7 +270,9 @@ def _refusal(
 
 
 def _is_throttling(response: Response) -> bool:
-    return response.status == 429 or (response.status == 503 and "Retry-After" in response.headers)
+    # A 503 says "later" only where it says when: otherwise nobody knows what was carried out.
+    when = retry_after(response.headers.get("Retry-After"), 0)
+    return response.status == 429 or (response.status == 503 and when is not None)
 
 
 def _raise_for_status(kind: type[Operation[Any]], response: Response) -> None:
@@ -286,8 +294,21 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+class _Doubled(ValueError):
+    """A member that stands twice: which of the two counts, nobody can tell."""
+
+
+def _without_doubles(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) < len(members):
+        raise _Doubled("JSON with a member that stands twice")
+    return found
+
+
 # Decimal, not float: no digit of an amount may change on the way in.
-_JSON = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+_JSON = json.JSONDecoder(
+    parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_without_doubles
+)
 
 
 def _parsed(body: bytes) -> Any:
@@ -300,5 +321,7 @@ def _parsed(body: bytes) -> Any:
         raise ValueError("JSON nested too deeply") from error
     except ArithmeticError as error:
         raise ValueError("a number is beyond all bounds") from error
+    except _Doubled:
+        raise
     except ValueError as error:
         raise ValueError("not JSON") from error

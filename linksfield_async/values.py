@@ -11,13 +11,15 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, get_args, get_origin
 
 from .errors import InvalidInput
+from .masking import one_line
 
 Reader = Callable[[Any, Any], Any]
 """Reads one JSON value; the second argument is the type, as cattrs passes it."""
 Writer = Callable[[str, Any], Any]
-"""Writes one field's value; the first argument names the field in a InvalidInput."""
+"""Writes one field's value; the first argument names the field in an InvalidInput."""
 
 _PLAIN_DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
+_AMOUNT = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _DATE = re.compile(r"([0-9]{4})([-./])([0-9]{1,2})\2([0-9]{1,2})")
 _AMOUNT_LENGTH = 64
 _SEQUENCES: tuple[Any, ...] = (tuple, list, Sequence, Iterable)
@@ -29,7 +31,7 @@ class Unreadable(Exception):
     def __init__(self, reason: str, where: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
-        self.where = where
+        self.where = one_line(where)
 
     def below(self, name: str) -> Unreadable:
         """Say under which member or index the value stood."""
@@ -137,7 +139,8 @@ def read_boolean(value: Any, _: Any = None) -> bool:
 
 def read_amount(value: Any, _: Any = None) -> Decimal:
     """Take a finite amount, digit for digit."""
-    if type(value) in (str, int, Decimal) and len(str(value)) <= _AMOUNT_LENGTH:
+    known = type(value) in (int, Decimal) or (type(value) is str and _AMOUNT.fullmatch(value))
+    if known and len(str(value)) <= _AMOUNT_LENGTH:
         try:
             amount = Decimal(value)
         except InvalidOperation:
