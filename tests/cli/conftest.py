@@ -100,7 +100,8 @@ def program(env: dict[str, str]) -> Callable[..., subprocess.Popen[bytes]]:
         return subprocess.Popen(
             [sys.executable, "-m", "linksfield_async", *arguments],
             cwd=PROJECT,
-            env={**os.environ, **env, **more},
+            # Without the development mode: it tells of slow callbacks on stderr.
+            env={**os.environ, **env, **more, "PYTHONDEVMODE": ""},
             **pipes,
         )
 

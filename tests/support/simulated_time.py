@@ -39,7 +39,8 @@ def now() -> float:
 
 
 def run_simulated(main: Coroutine[Any, Any, T]) -> T:
-    with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
+    # Without asyncio's debug mode, which keeps a traceback of each of a million callbacks.
+    with asyncio.Runner(debug=False, loop_factory=SimulatedLoop) as runner:
         return runner.run(main)
 
 
