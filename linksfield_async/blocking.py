@@ -200,6 +200,7 @@ class _LoopThread:
         self._process = 0
         self._ended = False
         self._guard = threading.RLock()
+        self._endings: set[asyncio.Future[None]] = set()
 
     def start(self, client: Client) -> None:
         if self._ended:
@@ -268,6 +269,8 @@ class _LoopThread:
             with self._guard:
                 if self._ended:
                     raise ClientClosed("the client was closed by another thread") from error
+                if threading.current_thread() is self._thread:
+                    raise  # called from the loop itself: the thread is well
                 if portal is self._portal:
                     self._make()
                 return self.check().start_task_soon(work)
@@ -278,10 +281,13 @@ class _LoopThread:
             with suppress(RuntimeError):  # the loop is closed: nobody waits for it there
                 self._loop.call_soon_threadsafe(work, argument)
 
-    @property
-    def running(self) -> bool:
-        """Whether there is a loop to run anything in."""
-        return self._portal is not None
+    def end(self, outcomes: AsyncGenerator[Any, None]) -> None:
+        """Close a generator in its loop, and wait for that unless this is the loop itself."""
+        if threading.current_thread() is self._thread:
+            # The garbage collector may come by in the loop's own thread.
+            self._endings.add(asyncio.ensure_future(outcomes.aclose()))
+        elif self._portal is not None:
+            self.call(outcomes.aclose)
 
 
 def _serve(ready: Future[tuple[BlockingPortal, asyncio.AbstractEventLoop]]) -> None:
@@ -360,11 +366,10 @@ def _pulled(
                 outcome = thread.call(anext, outcomes)
             except StopAsyncIteration:
                 break
+            yield outcome
             if feed is not None:
                 feed.read()
-            yield outcome
     finally:
-        if thread.running:
-            thread.call(outcomes.aclose)
+        thread.end(outcomes)
     if feed is not None and feed.error is not None:
         raise feed.error

@@ -61,7 +61,7 @@ class Options:
     """How fast calls may leave, together with all views; a number is calls per second."""
     rate_wait: float | None = attrs.field(default=None, validator=_optional_wait)
     """Longest wait for that; a call that would wait longer is RateLimited at once. 0: never wait;
-    None: as long as the deadline allows."""
+    None: as long as the deadline allows. Bulk work waits for its turn however long it takes."""
     connections: int = attrs.field(default=100, validator=_count)
     """Open at once, per event loop."""
     max_answer_bytes: int = attrs.field(default=4 * 1024 * 1024, validator=_count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -16,6 +17,7 @@ from .errors import (
     NotSent,
     OutcomeUnknown,
     RateLimited,
+    Refused,
     Throttled,
 )
 from .masking import mask_repr
@@ -27,7 +29,7 @@ from .resilience.breaker import Breaker
 from .resilience.budget import RetryBudget
 from .resilience.clock import Clock
 from .resilience.deadline import Deadline
-from .resilience.pauses import retry_after
+from .resilience.pauses import as_asked, retry_after
 from .resilience.rate import Lane, Limiter
 from .telemetry.observer import Wait
 from .telemetry.watching import Observers, Watching
@@ -68,7 +70,7 @@ class Sender(Protocol):
         ...
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Shared:
     """What all views of a client share."""
 
@@ -81,6 +83,8 @@ class Shared:
         factory=lambda: {service: Breaker(service.value) for service in Service}
     )
     observers: Observers | None = None
+    bulk_held_until: float = -math.inf
+    """Moment on the clock before which no bulk work leaves, because a server asked for it."""
 
 
 class Pipeline:
@@ -137,27 +141,54 @@ class Pipeline:
         if self._lane is not Lane.BULK:
             return await self._at_its_rate(operation, deadline, number, call)
         breaker = self.shared.breakers[operation.service]
-        passing = breaker.permit(within=deadline.left)
+        began = self._clock.monotonic()
+        passing = breaker.permit()
         with await (passing if call is None else call.waiting(Wait.BREAKER, passing)) as permit:
+            deadline.wait_for(self._clock.monotonic() - began)
             try:
                 exchange = await self._at_its_rate(operation, deadline, number, call)
             except LinksfieldError as error:
                 if not isinstance(error, (ConfigurationError, RateLimited, DeadlineExceeded)):
                     (permit.failed if _service_failed(error) else permit.succeeded)()
+                if isinstance(error, Throttled):
+                    self._hold_bulk_back(error)
                 raise
             permit.succeeded()
             return exchange
+
+    def _hold_bulk_back(self, error: Throttled) -> None:
+        """Let all bulk work wait as asked, and not this item alone until its deadline."""
+        if error.retry_after is not None:
+            pause = as_asked(error.retry_after, self._clock.random)
+            until = self._clock.monotonic() + pause
+            self.shared.bulk_held_until = max(until, self.shared.bulk_held_until)
+            error.retry_after = None
+
+    async def _turn(self, deadline: Deadline) -> None:
+        """Wait for this call's turn; in bulk before its own time begins, and however long."""
+        limiter = self.shared.limiter
+        if self._lane is Lane.BULK:
+            began = self._clock.monotonic()
+            if began < self.shared.bulk_held_until:
+                await self._clock.sleep(self.shared.bulk_held_until - began)
+            if limiter is not None:
+                await limiter.acquire(self._lane)
+            deadline.wait_for(self._clock.monotonic() - began)
+        elif limiter is not None:
+            longest = self.options.rate_wait
+            within = deadline.left if longest is None else min(longest, deadline.left)
+            await limiter.acquire(self._lane, within=within)
 
     async def _at_its_rate(
         self, operation: Operation[T], deadline: Deadline, number: int, call: Watching | None
     ) -> Exchange[T]:
         limiter = self.shared.limiter
+        if limiter is None and self._lane is not Lane.BULK:
+            return await self._attempt(operation, deadline, number, call)
+        turn = self._turn(deadline)
+        await (turn if call is None else call.waiting(Wait.RATE, turn))
         if limiter is None:
             return await self._attempt(operation, deadline, number, call)
-        longest = self.options.rate_wait
-        within = deadline.left if longest is None else min(longest, deadline.left)
-        turn = limiter.acquire(self._lane, within=within)
-        await (turn if call is None else call.waiting(Wait.RATE, turn))
         sent_at = self._clock.monotonic()
         try:
             exchange = await self._attempt(operation, deadline, number, call)
@@ -209,6 +240,8 @@ class Pipeline:
 
 def _service_failed(error: LinksfieldError) -> bool:
     """Tell a sick service (no connection, no answer, 5xx) from one that answered."""
+    if isinstance(error, Refused):
+        return False
     if error.status is not None:
-        return error.status >= 500 and not isinstance(error, Throttled)
+        return error.status >= 500
     return isinstance(error, (NotSent, OutcomeUnknown))

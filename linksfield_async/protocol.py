@@ -255,7 +255,8 @@ def _check_success_status(kind: type[Operation[Any]], response: Response) -> Non
 def _refusal(
     kind: type[Operation[Any]], response: Response, raw: Mapping[str, Any], code: str
 ) -> LinksfieldError:
-    throttled = _is_throttling(response)
+    # Where a refusal proves nothing, neither does one that also asks to slow down.
+    throttled = _is_throttling(response) and kind.refusal_is_final
     made = Throttled if throttled else Refused
     data = raw.get("data")
     texts = [raw.get("message"), data.get("message") if isinstance(data, dict) else None]
@@ -265,7 +266,7 @@ def _refusal(
         status=response.status,
         code=code,
         data=data,
-        needs_reconciliation=not kind.refusal_is_final and not throttled,
+        needs_reconciliation=not kind.refusal_is_final,
     )
 
 

@@ -27,6 +27,7 @@ from ..errors import (
     NotSent,
     OutcomeUnknown,
     RateLimited,
+    Refused,
     ResponseTooLarge,
     Throttled,
     TLSFailed,
@@ -56,7 +57,7 @@ def retries_off() -> Iterator[None]:
 
 def may_repeat(error: LinksfieldError, effect: Effect) -> bool:
     """Say whether a call that ended like this may be made again without doing anything twice."""
-    if isinstance(error, _HOPELESS):
+    if isinstance(error, _HOPELESS) or (effect is Effect.ONCE and error.carried_out is None):
         return False
     if isinstance(error, (NotSent, Throttled)):
         return True
@@ -87,7 +88,9 @@ class Attempts:
                 pause = self._pause(error, effect, number, deadline)
                 cost = 0 if pause is None else self.budget.take(throttled=_throttled(error))
                 if pause is None or not cost:
-                    concluded = _summed_up(error, doubtful)
+                    if isinstance(error, Refused) and not isinstance(error, Throttled):
+                        self.budget.succeeded(taken)  # answered: what the repeats were for
+                    concluded = _summed_up(error, doubtful, effect)
                     raise concluded from concluded.__cause__
                 taken += cost
                 await self.clock.sleep(pause)
@@ -114,8 +117,10 @@ def _throttled(error: LinksfieldError) -> bool:
     return isinstance(error, Throttled)
 
 
-def _summed_up(error: LinksfieldError, doubtful: LinksfieldError | None) -> LinksfieldError:
-    """Let the whole call conclude no more than its most doubtful attempt does."""
-    if doubtful is None or error.carried_out is None:
+def _summed_up(
+    error: LinksfieldError, doubtful: LinksfieldError | None, effect: Effect
+) -> LinksfieldError:
+    """Let a call that changes something conclude no more than its most doubtful attempt does."""
+    if effect is Effect.READ or doubtful is None or error.carried_out is None:
         return error
     return doubtful.with_facts(attempts=error.attempts)

@@ -22,6 +22,7 @@ from typing import Any, Self
 import attrs
 
 from ..errors import ConfigurationError, NotSent
+from .forks import renew_after_fork
 from .waiting import Loop, Timer
 
 _SLOTS = 10  # parts the window is counted in
@@ -167,6 +168,15 @@ class Breaker:
         # Waiters of closed coroutines and the eras of forgotten probes: the garbage collector may
         # bring them while this very thread holds the lock; a deque takes them without it.
         self._strays: deque[_Waiter | int] = deque()
+        renew_after_fork(self)
+
+    def renew_in_child(self) -> None:
+        """Forget the parent's waiters and its probe, whose outcome never comes here."""
+        self._lock = threading.Lock()
+        self._waiting, self._timers, self._strays = OrderedDict(), {}, deque()
+        self._weed_at = math.inf
+        if self._state is BreakerState.HALF_OPEN:
+            self._state, self._era, self._until = BreakerState.OPEN, self._era + 1, self._clock()
 
     @property
     def state(self) -> BreakerState:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from .forks import renew_after_fork
+
 CAPACITY = 500
 COST = 14
 COST_THROTTLED = 5
@@ -20,6 +22,11 @@ class RetryBudget:
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
         self._tokens = capacity
+        self._guard = threading.Lock()
+        renew_after_fork(self)
+
+    def renew_in_child(self) -> None:
+        """Take a lock that no thread of the parent can hold."""
         self._guard = threading.Lock()
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import attrs
 
 
-@attrs.frozen
+@attrs.define
 class Deadline:
     """A moment on a monotonic clock."""
 
@@ -24,6 +24,10 @@ class Deadline:
     def elapsed(self) -> float:
         """Seconds since it was started."""
         return self.clock() - self.started
+
+    def wait_for(self, seconds: float) -> None:
+        """Put it off: bulk work waits for its turn before its own time begins."""
+        self.seconds += seconds
 
     @property
     def left(self) -> float:

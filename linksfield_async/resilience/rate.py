@@ -17,6 +17,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 
 from ..errors import RateLimited
+from .forks import renew_after_fork
 from .pace import AdaptiveRate, Bucket, Pace, Rate
 from .waiting import Lane, Loop, Timer, Waiter, running_loop
 
@@ -59,6 +60,14 @@ class Limiter:
         self._weed_at = math.inf
         self._spread = 0.0
         self._held, self._held_since = 0.0, math.nan
+        renew_after_fork(self)
+
+    def renew_in_child(self) -> None:
+        """Forget the parent's waiters, and take a lock that none of its threads can hold."""
+        self._lock = threading.Lock()
+        self._interactive, self._bulk = OrderedDict(), OrderedDict()
+        self._timers, self._strays = {}, deque()
+        self._passed, self._weed_at = 0, math.inf
 
     @property
     def rate(self) -> float:

@@ -27,13 +27,15 @@ from linksfield_async import (
     Options,
     OutcomeUnknown,
     RateLimited,
+    Refused,
     Sandbox,
     Throttled,
 )
 from linksfield_async.operation import Operation, wire_fields
-from linksfield_async.operations import ResultConfirm, SingleOrder, SingleVerify
+from linksfield_async.operations import ResultConfirm, SingleOrder, SingleVerify, SynOrderInfo
 from linksfield_async.pipeline import Pipeline, Shared
 from linksfield_async.resilience.attempts import retries_off
+from linksfield_async.resilience.breaker import BreakerState
 from linksfield_async.resilience.budget import RetryBudget
 from linksfield_async.resilience.clock import Clock
 from linksfield_async.resilience.rate import Limiter
@@ -391,3 +393,88 @@ async def test_nothing_sent_is_repeated_for_once_too(server: RawServer) -> None:
     await inner.close()
     assert exchange.attempts == 3
     assert len(server.requests) == 1
+
+
+REFUSED = b'{"operateCode":"F","message":"fail","data":{"message":"x","data":"QY-1"}}'
+
+
+@pytest.mark.parametrize("status", [200, 400, 429, 503])
+async def test_r05_a_refusal_that_proves_nothing_is_never_repeated(
+    server: RawServer, status: int
+) -> None:
+    """Not even where it asks to slow down as well: the order may have been made."""
+    server.answer(http_answer(REFUSED, status=status, headers={"Retry-After": "0"}))
+    async with client_of(server, deadline=5.0) as client:
+        with pytest.raises(Refused) as caught:
+            await client.send(made(SynOrderInfo))
+    assert caught.value.carried_out is None
+    assert caught.value.needs_reconciliation
+    assert len(server.requests) == 1
+
+
+async def test_r12_refusals_with_5xx_do_not_trip_the_breaker(server: RawServer) -> None:
+    server.answer(http_answer(b'{"operateCode":"F","message":"no"}', status=500))
+    async with client_of(server, deadline=5.0) as client:
+        cards = (f"8985{n:015d}" for n in range(50))
+        async for outcome in client.verify_many(cards, concurrency=8):
+            assert outcome.verdict == "refused"
+        assert client.breakers["vshop"].value == "closed"
+
+
+async def test_a_refusal_after_a_repeat_gives_the_budget_back_and_stands() -> None:
+    world = Simulated(Answering(None))
+    no = {"operateCode": "F", "message": "no"}
+    for _ in range(60):
+        world.pipeline.shared.transport.answers = [OutcomeUnknown("lost"), no]
+        with pytest.raises(Refused) as caught:
+            await world.pipeline.send(SingleVerify(iccid=ICCID))
+        assert caught.value.attempts == 2
+    assert world.budget.tokens == 500
+
+
+@pytest.mark.parametrize("rate", [None, 1000.0])
+async def test_r10_bulk_waits_as_long_as_it_is_asked_to_and_fails_no_card(
+    server: RawServer, rate: float | None
+) -> None:
+    """One Retry-After beyond the deadline of a call holds the run back, not its cards down."""
+    good = http_answer(b'{"operateCode":"S","data":{}}')
+    busy = http_answer(b"", status=429, headers={"Retry-After": "1"})
+    server.answer_by(lambda _: (busy,) if len(server.requests) == 3 else (good,))
+    async with client_of(server, deadline=0.5, rate=rate) as client:
+        cards = [f"8985{n:015d}" for n in range(40)]
+        verdicts = [outcome.verdict async for outcome in client.verify_many(cards, concurrency=4)]
+    assert verdicts == ["valid"] * 40
+    assert len(server.requests) == 41
+
+
+async def test_bulk_goes_on_after_an_outage_longer_than_its_deadline() -> None:
+    failing = iter(range(11))
+
+    class Down(Answering):
+        async def send(self, request: Any, limits: Any) -> Any:
+            if next(failing, None) is not None:
+                raise OutcomeUnknown("lost")
+            return await super().send(request, limits)
+
+    transport = Down({"operateCode": "S", "data": {}})
+    client = Client(Account("P1"), transport=transport, options=Options(deadline=0.3, attempts=1))
+    cards = [f"8985{n:015d}" for n in range(200)]
+    verdicts = Counter([o.verdict async for o in client.verify_many(cards, concurrency=10)])
+    assert set(verdicts) == {"valid", "unknown"}
+    assert verdicts["unknown"] <= 25
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_c06_a_child_inherits_no_lock_and_no_probe() -> None:
+    client = Client(Account("P1"), transport=Answering(None), options=Options(rate=5.0))
+    shared = client._pipeline.shared
+    breaker = shared.breakers[SingleVerify.service]
+    assert shared.limiter is not None
+    with shared.limiter._lock, shared.budget._guard, breaker._lock:
+        breaker._state = BreakerState.HALF_OPEN
+        child = os.fork()
+        if child == 0:
+            told = (shared.limiter.waiting, breaker.state, shared.budget.take(throttled=True))
+            os._exit(0 if told == (0, BreakerState.OPEN, 5) else 1)
+        breaker._state = BreakerState.CLOSED
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
