@@ -202,7 +202,7 @@ class Codec:
         try:
             return self._reader(operation)
         except StructureHandlerNotFoundError as error:
-            raise ConfigurationError(f"{operation.__name__}: {error.message}") from error
+            raise ConfigurationError(f"{operation.__name__}: {error}") from error
 
     def _reader(self, operation: type[Operation[Any]]) -> Callable[[Any], Any]:
         result = operation.result
