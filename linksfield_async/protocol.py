@@ -9,8 +9,11 @@
     no envelope, a declared field or list       result      BadAnswer  below     below
     anything else                               BadAnswer   BadAnswer  below     below
 
-    below: 429, and 503 with a readable Retry-After, are Throttled; 408, 425 and 499 say nothing certain:
-    OutcomeUnknown; other 4xx are Refused; other 5xx are OutcomeUnknown.
+    below: 429, and 503 with a readable Retry-After, are Throttled; 408, 425 and 499 say nothing
+    certain: OutcomeUnknown; other 4xx are Refused; other 5xx are OutcomeUnknown.
+
+A refusal under one of the two throttling statuses is Throttled as well, except of an operation
+whose refusal proves nothing (SynOrderInfo): that one is always Refused and to be reconciled.
 """
 
 from __future__ import annotations
