@@ -36,6 +36,16 @@ class Outcome(Generic[T]):
     result: T | None = attrs.field(repr=mask_repr)
     error: LinksfieldError | None
     attempts: int
+    elapsed: float = 0.0
+    """Seconds from the call to its end, waiting and pauses included; 0 where nothing was sent."""
+    row: int | None = None
+    """Row of the table it stood in, as a spreadsheet counts; None for other sources."""
+    given: str | None = attrs.field(default=None, repr=mask_iccid)
+    """As it stood in the source; None where that was no text."""
+    duplicate_of: int | None = None
+    """Position of the same card further up, which was sent for both; None for a first one."""
+    replayed: bool = False
+    """True where it is known from the journal and nothing was sent this time."""
 
     @property
     def reason(self) -> str:
