@@ -31,7 +31,7 @@ def install_wheel(session: nox.Session, *more: str) -> None:
     session.run("python", "-m", "build", "--wheel", "--outdir", str(wheels), ".", silent=True)
     (wheel,) = sorted(wheels.glob("*.whl"), key=lambda path: path.stat().st_mtime)[-1:]
     session.install("--force-reinstall", "--no-deps", str(wheel))
-    session.install(f"{PACKAGE}[cli,otel] @ {wheel.as_uri()}", *more)
+    session.install(f"{PACKAGE}[cli,otel,parquet] @ {wheel.as_uri()}", *more)
 
 
 @nox.session
@@ -45,7 +45,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types twice, the typing test included."""
-    session.install("-e", ".[cli,otel]", "mypy==2.4.1", "pyright[nodejs]==1.1.414", "nox")
+    session.install("-e", ".[cli,otel,parquet]", "mypy==2.4.1", "pyright[nodejs]==1.1.414", "nox")
     session.run("mypy")
     session.run("pyright")
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable
-from typing import Any, NoReturn, Self, TypeVar
+from collections.abc import AsyncIterable, Iterable
+from typing import Any, NoReturn, Self, TypeVar, Unpack
 
 import attrs
 
 from .account import Account
 from .bulk import engine
-from .bulk.outcome import Outcome
+from .bulk.engine import Outcomes
+from .bulk.service import Service
+from .bulk.settings import BulkSettings
 from .codec import codec_for
 from .errors import ConfigurationError
 from .named import AsyncGroups, AsyncOrders, AsyncPayment, AsyncVshop
@@ -101,23 +103,39 @@ class Client:
         return await self._pipeline.exchange(operation)
 
     def verify_many(
-        self, iccids: Iterable[str] | AsyncIterable[str], *, concurrency: int = 64
-    ) -> AsyncGenerator[Outcome[CardVerification], None]:
-        """Verify any number of cards; yields an outcome for each, in the order of completion.
+        self,
+        iccids: Iterable[Any] | AsyncIterable[Any],
+        *,
+        url: str | None = None,
+        **settings: Unpack[BulkSettings],
+    ) -> Outcomes[CardVerification]:
+        """Verify any number of cards, given as texts or by `read_iccids`; an outcome for each.
 
-        What is no ICCID is reported as invalid_input and not sent. At most `concurrency` calls
-        are under way; taking outcomes slowly slows the sending.
+        What is no ICCID is reported as invalid_input and not sent. Taking outcomes slowly slows
+        the sending. With a `journal` a run goes on after a crash; see `BulkSettings`.
         """
-        return engine.verify_many(self._pipeline.in_bulk(), iccids, concurrency=concurrency)
+        return engine.verify_many(self._bulk_service(), iccids, settings, url)
 
     def send_many(
         self,
         operations: Iterable[Operation[T]] | AsyncIterable[Operation[T]],
-        *,
-        concurrency: int = 64,
-    ) -> AsyncGenerator[Outcome[T], None]:
-        """Carry out any number of operations; yields an outcome for each, as they complete."""
-        return engine.send_many(self._pipeline.in_bulk(), operations, concurrency=concurrency)
+        **settings: Unpack[BulkSettings],
+    ) -> Outcomes[T]:
+        """Carry out any number of operations; an outcome for each, see `BulkSettings`.
+
+        With a `journal`, what must not be carried out twice is written down before it is sent,
+        and after a crash it is asked about, not sent again.
+        """
+        return engine.send_many(self._bulk_service(), operations, settings)
+
+    def _bulk_service(self) -> Service:
+        pipeline = self._pipeline.in_bulk()
+        return Service(
+            sender=pipeline,
+            account=self.account,
+            connections=self.options.connections,
+            rate=lambda: self.rate,
+        )
 
     def with_options(self, **changes: Any) -> Client:
         """Give a view with some options changed that shares this client's connections.

@@ -4,6 +4,7 @@ LinksfieldError
     ConfigurationError      wrong use or settings; nothing left this machine
         InvalidInput            a field of the operation cannot be sent
         ClientClosed            the client was closed before
+        JournalRefused          the journal belongs to another run, or is in use
     NotSent                 no byte left: nothing was carried out
         ConnectFailed           no connection could be made
             TLSFailed               the server's certificate or protocol was not accepted
@@ -16,6 +17,8 @@ LinksfieldError
         MismatchedAnswer        the answer is about another card or order
     Refused                 a readable refusal
         Throttled               asked to slow down; `retry_after` says for how long
+    JournalError            the journal of a bulk run cannot be written or read
+    BulkStopped             a bulk run stopped by its own rules; it can be resumed
     NotificationError       a pushed message that must not be believed
 
 `carried_out` is False where nothing happened for certain, else None: nobody on this side can tell.
@@ -146,6 +149,10 @@ class ClientClosed(ConfigurationError):
     """The client was closed before this call."""
 
 
+class JournalRefused(ConfigurationError):
+    """The journal belongs to another run, is in use, or is none; nothing was sent."""
+
+
 class NotSent(LinksfieldError):
     """No byte of the request left this machine: nothing was carried out."""
 
@@ -196,6 +203,14 @@ class Refused(LinksfieldError):
 
 class Throttled(Refused):
     """Asked to slow down; `retry_after` is the server's wait in seconds, if it named one."""
+
+
+class JournalError(LinksfieldError):
+    """The journal cannot be written or read; nothing is sent that it does not know of."""
+
+
+class BulkStopped(LinksfieldError):
+    """A bulk run stopped by its own rules: what is decided stands, the rest was not sent."""
 
 
 class NotificationError(LinksfieldError):

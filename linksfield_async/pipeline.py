@@ -56,6 +56,8 @@ class Exchange(Generic[T]):
     """Seconds from the call to the result."""
     request: Request
     """What was sent last."""
+    body: bytes = attrs.field(default=b"", repr=_masked)
+    """The answer as it came, decompressed."""
 
 
 class Sender(Protocol):
@@ -226,6 +228,7 @@ class Pipeline:
             attempts=number,
             elapsed=deadline.elapsed,
             request=request,
+            body=response.body,
         )
 
     def _limits(self, deadline: Deadline) -> Limits:

@@ -1,158 +1,174 @@
-"""Sends many operations with a fixed number of workers over a bounded window; no task per item."""
+"""Sends many operations with a bounded crew of workers over a bounded window; no task per item."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
-from typing import Generic, TypeAlias, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sized
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from ..errors import ConfigurationError, InvalidInput, LinksfieldError
+import attrs
+
+from ..errors import BulkStopped, ConfigurationError
 from ..operation import Operation
 from ..operations import CardVerification, SingleVerify
-from ..pipeline import Sender
-from .iccid import clean_iccid
-from .outcome import Outcome, verdict_on
+from .crew import Crew
+from .files.numeric import refuse_numeric_column
+from .intake import Prepare, cards, operations
+from .journal.hiding import Hiding
+from .outcome import Outcome
+from .progress import Meter, Progress
+from .service import About, Service
+from .settings import BulkSettings, Settings
+
+if TYPE_CHECKING:
+    from .journal.ledger import Ledger
 
 T = TypeVar("T")
-Item = TypeVar("Item")
-Prepare: TypeAlias = Callable[[Item], tuple[Operation[T], str | None]]
-"""Makes the operation of an item, with its ICCID; ConfigurationError where there is none."""
-
-
-def send_many(
-    sender: Sender,
-    operations: Iterable[Operation[T]] | AsyncIterable[Operation[T]],
-    *,
-    concurrency: int = 64,
-) -> AsyncGenerator[Outcome[T], None]:
-    """Send operations as they come; outcomes in the order of completion.
-
-    Stopping before the end cancels what is under way and drops what was not taken.
-    """
-
-    def prepare(operation: Operation[T]) -> tuple[Operation[T], str | None]:
-        return operation, getattr(operation, "iccid", None)
-
-    return _run(sender, operations, prepare, concurrency)
 
 
 def verify_many(
-    sender: Sender, iccids: Iterable[str] | AsyncIterable[str], *, concurrency: int = 64
-) -> AsyncGenerator[Outcome[CardVerification], None]:
+    service: Service,
+    iccids: Iterable[Any] | AsyncIterable[Any],
+    given: BulkSettings,
+    url: str | None = None,
+) -> Outcomes[CardVerification]:
     """Verify cards as they come; what is no ICCID is reported as invalid_input and never sent."""
-
-    def prepare(given: str) -> tuple[Operation[CardVerification], str | None]:
-        iccid = clean_iccid(given)
-        return SingleVerify(iccid=iccid), iccid
-
-    return _run(sender, iccids, prepare, concurrency)
+    settings = Settings.of(given)
+    refuse_numeric_column(iccids)
+    about = About("verify_many", SingleVerify.__name__, {"url": url})
+    return Outcomes(service, iccids, cards(url), settings, about)
 
 
-async def _run(
-    sender: Sender,
-    items: Iterable[Item] | AsyncIterable[Item],
-    prepare: Prepare[Item, T],
-    concurrency: int,
-) -> AsyncGenerator[Outcome[T], None]:
-    if concurrency < 1:
-        raise ConfigurationError(f"concurrency must be at least 1, not {concurrency}")
-    if isinstance(items, (str, bytes)):
-        raise ConfigurationError("an iterable of items is needed, not one text")
-    crew = _Crew(sender, items, prepare, concurrency)
-    try:
-        async for outcome in crew.outcomes(concurrency):
-            yield outcome
-    finally:
-        await crew.dismiss()
-    if isinstance(crew.broken, asyncio.CancelledError):
-        raise RuntimeError("a source or a transport canceled a worker") from crew.broken
-    if crew.broken is not None:
-        raise crew.broken
+def send_many(
+    service: Service,
+    many: Iterable[Operation[T]] | AsyncIterable[Operation[T]],
+    given: BulkSettings,
+) -> Outcomes[T]:
+    """Send operations as they come."""
+    settings = Settings.of(given)
+    journal = settings.journal
+    prepare: Prepare[T] = operations(
+        Hiding(None if journal is None else journal.key),
+        once=settings.duplicates == "once",
+        journalled=journal is not None,
+    )
+    return Outcomes(service, many, prepare, settings, About("send_many", "any", {}))
 
 
-class _Crew(Generic[Item, T]):
-    """Workers that share one source, and the outcomes they have put down."""
+class Outcomes(Generic[T]):
+    """What becomes of many items: iterate over it, and close it where you leave early.
+
+    Leaving cancels what is under way; `stop()` lets it be answered first.
+    """
 
     def __init__(
         self,
-        sender: Sender,
-        items: Iterable[Item] | AsyncIterable[Item],
-        prepare: Prepare[Item, T],
-        concurrency: int,
+        service: Service,
+        source: Iterable[Any] | AsyncIterable[Any],
+        prepare: Prepare[T],
+        settings: Settings,
+        about: About,
     ) -> None:
-        self.broken: BaseException | None = None
-        self._sender = sender
-        self._prepare = prepare
-        self._source = _numbered(items)
-        self._taking = asyncio.Lock()
-        # Room is taken before an item and given back with its outcome: a slow consumer slows
-        # the sending, and what is put down never has to wait.
-        self._room = asyncio.Semaphore(2 * concurrency)
-        self._done: asyncio.Queue[Outcome[T] | None] = asyncio.Queue()
-        self._workers = [asyncio.create_task(self._work()) for _ in range(concurrency)]
+        if isinstance(source, (str, bytes)):
+            raise ConfigurationError("an iterable of items is needed, not one text")
+        self._service, self._source, self._prepare = service, source, prepare
+        if settings.total is None and isinstance(source, Sized):
+            settings = attrs.evolve(settings, total=len(source))
+        self._settings, self._about = settings, about
+        self._crew: Crew[T] | None = None
+        self._stop_early = False
+        self._steps = self._run()
 
-    async def outcomes(self, working: int) -> AsyncGenerator[Outcome[T], None]:
-        """Yield outcomes until every worker has ended, however it ended."""
-        while working:
-            outcome = await self._done.get()
-            if outcome is None:
-                working -= 1
-            else:
-                yield outcome
-            self._room.release()
+    @property
+    def progress(self) -> Progress:
+        """How far the run is."""
+        if self._crew is not None:
+            return self._crew.progress()
+        return Meter().progress(
+            taken=0, total=self._settings.total, in_flight=0, concurrency=0, rate=None
+        )
 
-    async def dismiss(self) -> None:
-        """End the workers and close the source."""
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
-        await self._source.aclose()
+    @property
+    def is_complete(self) -> bool:
+        """Whether every item of the source has an outcome; False after a stop."""
+        return self._crew is not None and self._crew.is_complete
 
-    async def _work(self) -> None:
+    def stop(self, within: float | None = None) -> None:
+        """Take nothing more; what is under way is still answered and yielded.
+
+        With `within` (seconds) it is cut off after that time: a read is then not decided, what
+        must not be carried out twice is unknown. Iterate to the end to get what there is.
+        """
+        if self._crew is None:
+            self._stop_early = True
+        else:
+            self._crew.stop(within)
+
+    async def aclose(self) -> None:
+        """Cancel what is under way, and close the source and the journal."""
+        await self._steps.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Outcome[T]:
+        return await anext(self._steps)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def _run(self) -> AsyncGenerator[Outcome[T], None]:
+        if self._stop_early:
+            return
+        self._crew = crew = await self._made()
+        how = "left"
         try:
-            while self.broken is None:
-                await self._room.acquire()
-                async with self._taking:
-                    numbered = await anext(self._source, None)
-                if numbered is None:
-                    break
-                outcome = await _outcome(self._sender, self._prepare, *numbered)
-                self._done.put_nowait(outcome)
-        except BaseException as error:
-            self.broken = self.broken or error
-            raise
+            crew.begin()
+            async for outcome in crew.outcomes():
+                yield outcome
+            how = crew.ended
         finally:
-            self._done.put_nowait(None)
+            await crew.dismiss(how)
+        if isinstance(crew.broken, asyncio.CancelledError):
+            raise RuntimeError("a source or a transport canceled a worker") from crew.broken
+        if crew.broken is not None:
+            raise crew.broken
+        if crew.stopped_because is not None:
+            raise BulkStopped(self._stopped(crew.stopped_because))
 
+    async def _made(self) -> Crew[T]:
+        ledger = await self._ledger()
+        try:
+            return Crew(self._service, self._source, self._prepare, self._settings, ledger)
+        except BaseException:
+            if ledger is not None:
+                await ledger.close("failed")
+            raise
 
-async def _numbered(
-    items: Iterable[Item] | AsyncIterable[Item],
-) -> AsyncGenerator[tuple[int, Item], None]:
-    position = 0
-    if isinstance(items, AsyncIterable):
-        async for item in items:
-            yield position, item
-            position += 1
-    else:
-        for item in items:
-            yield position, item
-            position += 1
+    def _stopped(self, reason: str) -> str:
+        journal = self._settings.journal
+        how = "" if journal is None else "; with the same journal it goes on from here"
+        return f"stopped: {reason}; what is decided stands, the rest was not sent{how}"
 
+    async def _ledger(self) -> Ledger | None:
+        journal = self._settings.journal
+        if journal is None:
+            return None
+        from .journal.identity import identity_of  # noqa: PLC0415
+        from .journal.ledger import Ledger  # noqa: PLC0415 - SQLite is not everybody's
 
-async def _outcome(
-    sender: Sender,
-    prepare: Prepare[Item, T],
-    position: int,
-    item: Item,
-) -> Outcome[T]:
-    iccid: str | None = item if isinstance(item, str) else None
-    try:
-        operation, iccid = prepare(item)
-        if not isinstance(operation, Operation):
-            raise ConfigurationError(f"operation {position} is {type(operation).__name__!r}")
-        exchange = await sender.exchange(operation)
-    except LinksfieldError as error:
-        if isinstance(error, ConfigurationError) and not isinstance(error, InvalidInput):
-            raise  # the client's settings: the next item would fare no better
-        return Outcome(position, iccid, verdict_on(error), None, error, error.attempts)
-    return Outcome(position, iccid, "valid", exchange.result, None, exchange.attempts)
+        about = self._about
+        about = attrs.evolve(
+            about, options={**about.options, "duplicates": self._settings.duplicates}
+        )
+        identity = await identity_of(about, self._service.account, self._source, journal.key)
+        return await Ledger.open(journal, identity)

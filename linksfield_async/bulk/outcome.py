@@ -47,6 +47,9 @@ class Outcome(Generic[T]):
     replayed: bool = False
     """True where it is known from the journal and nothing was sent this time."""
 
+    settled: str | None = None
+    """What proved that it was carried out, where its own answer was lost and others were asked."""
+
     @property
     def reason(self) -> str:
         """Why it is not valid, in one line; empty where it is."""

@@ -90,6 +90,33 @@ class Meter:
         self.verdicts[verdict] += count
         self.replayed += count
 
+    def progress(
+        self, *, taken: int, total: int | None, in_flight: int, concurrency: int, rate: float | None
+    ) -> Progress:
+        """Say how far it is; `taken` items were read, `total` there are, if that is known."""
+        failed, unknown = self.verdicts["failed"], self.verdicts["unknown"]
+        outcomes = self.outcomes
+        in_all = max(taken, total or 0, outcomes)
+        per_second = self.per_second()
+        rest = in_all - outcomes
+        return Progress(
+            total=in_all,
+            is_total_known=total is not None,
+            todo=rest,
+            done=outcomes - failed - unknown,
+            failed=failed,
+            unknown=unknown,
+            verdicts={verdict: self.verdicts[verdict] for verdict in VERDICTS},
+            in_flight=in_flight,
+            concurrency=concurrency,
+            calls_per_second=rate,
+            per_second=per_second,
+            elapsed=self.elapsed,
+            remaining=rest / per_second if total is not None and per_second > 0 else None,
+            replayed=self.replayed,
+            duplicates=self.duplicates,
+        )
+
     def per_second(self) -> float:
         """Items decided per second by this session, over the last seconds."""
         now = self._clock()

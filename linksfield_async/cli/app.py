@@ -19,6 +19,7 @@ from .groups import groups
 from .operations import operations
 from .pay import pay
 from .renewal import renewal
+from .runs import runs
 from .sandbox import sandbox
 from .session import Session
 from .shop import order, orders, plans
@@ -88,6 +89,7 @@ def root(
 for command in (
     demo,
     verify,
+    runs,
     plans,
     orders,
     order,

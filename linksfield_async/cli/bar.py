@@ -7,7 +7,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from .tally import Tally
+from ..bulk.progress import Progress as Told
+from .tally import line
 
 
 class Bar:
@@ -24,9 +25,9 @@ class Bar:
         )
         self._task = self._progress.add_task("starting", total=size)
 
-    def update(self, tally: Tally, done: int) -> None:
+    def update(self, told: Told, done: int) -> None:
         """Show it anew; rich redraws ten times a second at most."""
-        self._progress.update(self._task, completed=done, description=tally.line())
+        self._progress.update(self._task, completed=done, description=line(told))
 
     def __enter__(self) -> Self:
         self._progress.start()

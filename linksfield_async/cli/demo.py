@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from ..bulk.sources import read_iccids
+from ..bulk.files.sources import read_iccids
 from ..client import Client
 from ..errors import LinksfieldError
 from ..operation import Evidence

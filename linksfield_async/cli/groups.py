@@ -9,8 +9,8 @@ from collections.abc import Callable
 import attrs
 import click
 
+from ..bulk.files.sources import read_iccids
 from ..bulk.iccid import clean_iccid
-from ..bulk.sources import read_iccids
 from ..errors import ConfigurationError
 from ..operation import Operation
 from ..operations import (

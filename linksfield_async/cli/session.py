@@ -106,6 +106,17 @@ class IccidType(_TextType):
 
 ICCID = IccidType()
 
+
+def auto_or(number: click.IntRange | click.FloatRange, name: str) -> Callable[[str], Any]:
+    """Make a type of an option that takes a number, or the word auto."""
+
+    def convert(value: Any) -> Any:
+        return value if value == "auto" else number.convert(value, None, None)
+
+    convert.__name__ = name
+    return convert
+
+
 pass_session = click.make_pass_decorator(Session, ensure=True)
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

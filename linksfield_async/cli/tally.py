@@ -6,15 +6,14 @@ import sys
 import time
 from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol
 
 import click
 
-from ..bulk.outcome import Verdict
-from ..bulk.sinks import Record
+from ..bulk.files.sinks import Record
+from ..bulk.progress import VERDICTS, Progress
 from .output import count, show_facts, show_table, visible
 
-VERDICTS: tuple[str, ...] = get_args(Verdict)
 _PROBLEMS_KEPT = 10
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -52,13 +51,6 @@ class Tally:
     def per_second(self) -> float:
         """Rows done in a second, on average."""
         return self.rows / max(self.seconds, 1e-9)
-
-    def line(self) -> str:
-        """Say in one line how far it has come."""
-        return (
-            f"{count(self.rows, 'row')}: {self.verdicts['valid']:,} valid, "
-            f"{self.rows - self.verdicts['valid']:,} not, {self.per_second:,.0f}/s"
-        )
 
     def as_json(self, *, header: str | None, out: str | None, interrupted: bool) -> dict[str, Any]:
         """Give the summary for machines."""
@@ -98,10 +90,20 @@ class Tally:
             )
 
 
-class Progress(Protocol):
+def line(told: Progress) -> str:
+    """Say in one line how far a run has come."""
+    rows, valid = told.total - told.todo, told.verdicts["valid"]
+    limit = "" if told.calls_per_second is None else f", limit {told.calls_per_second:,.0f}/s"
+    return (
+        f"{count(rows, 'row')}: {valid:,} valid, {rows - valid:,} not, "
+        f"{told.per_second:,.0f}/s{limit}, {told.in_flight} under way"
+    )
+
+
+class Shown(Protocol):
     """Shows how far a run has come, on stderr."""
 
-    def update(self, tally: Tally, done: int) -> None:
+    def update(self, told: Progress, done: int) -> None:
         """Show it anew, if it is time to; `done` are the bytes read."""
         ...
 
@@ -113,14 +115,14 @@ class Lines:
         self._every = every
         self._next = time.monotonic() + every
 
-    def update(self, tally: Tally, done: int) -> None:
+    def update(self, told: Progress, done: int) -> None:
         """Write a line where the last one is some seconds old."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + self._every
-            click.echo(tally.line(), err=True)
+            click.echo(line(told), err=True)
 
 
-def progress(size: int | None) -> AbstractContextManager[Progress]:
+def progress(size: int | None) -> AbstractContextManager[Shown]:
     """Choose a bar where stderr is a terminal, else lines; `size` is that of the input, if known."""
     if not sys.stderr.isatty():
         return nullcontext(Lines())

@@ -1,192 +1,181 @@
-"""`verify`: any number of cards, from a file or a pipe."""
+"""`verify`: any number of cards, from a file or a pipe, through crashes."""
 
 from __future__ import annotations
 
-import io
 import os
-import stat
 import sys
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import AbstractContextManager, aclosing, nullcontext
-from typing import IO
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
-import attrs
 import click
 
-from ..bulk.outcome import Outcome
-from ..bulk.sinks import CsvSink, Record, Sink, check_ending, open_sink
-from ..bulk.sources import IccidRows, Row, read_iccids
-from ..client import Client
-from ..errors import ConfigurationError, LinksfieldError
-from ..operations import CardVerification
-from .failure import Exit, Failure, WrongUse, failure_of
-from .feed import beside_the_loop
-from .output import count, show_json
-from .session import Session, json_option, pass_session, run
-from .tally import Tally, progress
+from ..bulk.files.sinks import check_ending
+from ..bulk.files.sources import IccidRows, read_iccids
+from ..bulk.journal.settings import Journal
+from ..bulk.report.page import check_report_path
+from ..bulk.stopping import StopRules
+from ..errors import ConfigurationError
+from ..resilience.pace import AdaptiveRate
+from .checking import Check, input_check
+from .failure import Exit, WrongUse
+from .output import show_json
+from .session import Session, auto_or, json_option, pass_session
+from .verifying import Verification, open_results, refuse_own_input, stdin_rows
 
+_KEY = "LINKSFIELD_JOURNAL_KEY"
 _CONNECTIONS = 100
+_MOST_CONNECTIONS = 1024
 
 
 @click.command()
 @click.argument("file")
 @click.option("--column", metavar="NAME", help="The column that holds the ICCIDs.")
-@click.option("--out", metavar="FILE", help="Where to, .csv or .jsonl; - is stdout, as CSV.")
-@click.option("--force", is_flag=True, help="Overwrite the file that --out names.")
+@click.option("--out", metavar="FILE", help="Where to: .csv, .jsonl, .parquet; - is stdout.")
+@click.option("--force", is_flag=True, help="Overwrite what --out and --report name.")
+@click.option("--journal", metavar="FILE", help="Keep what is decided; the same one goes on.")
+@click.option(
+    "--rate",
+    type=auto_or(click.FloatRange(min=0, min_open=True), "auto|calls/s"),
+    help="Calls per second at most; auto finds what the service bears.",
+)
 @click.option(
     "--concurrency",
-    type=click.IntRange(1, 10_000),
+    type=auto_or(click.IntRange(1, 10_000), "auto|N"),
     default=64,
     show_default=True,
-    help="Calls under way at a time.",
+    help="Calls under way at most; auto finds it.",
 )
+@click.option(
+    "--order",
+    type=click.Choice(["completion", "input"]),
+    default="completion",
+    show_default=True,
+    help="Of the results; in that of the input each waits for those before it.",
+)
+@click.option("--report", metavar="FILE", help="Write a page about the run, .html.")
+@click.option("--check", is_flag=True, help="Only look at the input; nothing is sent.")
+@click.option("--keep-going", is_flag=True, help="Do not stop however many fail.")
 @json_option
 @pass_session
-def verify(
-    session: Session,
-    *,
-    file: str,
-    column: str | None,
-    out: str | None,
-    force: bool,
-    concurrency: int,
-    as_json: bool,
-) -> None:
+def verify(session: Session, /, *, file: str, as_json: bool, **given: Any) -> None:
     """Verify the cards of FILE; `-` reads stdin.
 
-    FILE is a CSV table, or a text with one ICCID in each line, in UTF-8. What is no ICCID, a
-    number that a spreadsheet rounded say, is reported by its row and not sent.
+    FILE is a CSV table, a text with one ICCID in each line, JSON lines, any of these compressed
+    with gzip, or a Parquet table. What is no ICCID, a number that a spreadsheet rounded say, is
+    reported by its row and not sent; a card that stands there twice is sent once and reported
+    twice.
 
     Without --out the results go to stdout as CSV, and the summary to stderr; where stdout is a
-    terminal, or with --json, only the summary is written, with the first rows not valid. Results
-    come as they become known, not in the order of the rows; those written are kept whatever
-    happens. Columns: row, given, iccid, verdict, reason, attempts. Verdicts: valid, refused,
-    invalid_input, failed, unknown.
+    terminal, or with --json, only the summary is written, with the first rows not valid.
+
+    With --journal a run that broke off goes on when the same command is given again: what is
+    decided is not asked again, what failed is, and the results file is completed. The
+    environment's LINKSFIELD_JOURNAL_KEY hides the ICCIDs in it. The run stops by itself when
+    more than 20 % of the last 1,000 fail, or when the first 100 are all refused alike.
+
+    Ctrl-C lets the calls under way be answered; a second one stops at once.
     """
-    if out is None and not as_json and not sys.stdout.isatty():
-        out = "-"
-    if out == "-" and as_json:
-        raise click.UsageError("--json writes the summary to stdout: name a file with --out")
-    if out not in (None, "-"):
-        check_ending(out)
-    with read_iccids(_stdin() if file == "-" else file, column) as rows:
-        client = session.client(connections=max(_CONNECTIONS, concurrency))
-        _refuse_own_input(rows, out)
-        with _sink(out, force=force) as sink:
-            job = _Run(rows, sink, Tally(), concurrency)
-            ended = _ended(client, job)
-    _show(job, out, interrupted=ended == Exit.INTERRUPTED, as_json=as_json)
+    options = _Options(session, given, file=file, as_json=as_json)
+    with ExitStack() as stack:
+        rows = stack.enter_context(stdin_rows(given["column"]) if file == "-" else _rows(options))
+        if given["check"]:
+            ended = _show_check(input_check(rows), as_json=as_json)
+        else:
+            ended = _verified(options, rows, stack)
     click.get_current_context().exit(ended)
 
 
-def _show(job: _Run, out: str | None, *, interrupted: bool, as_json: bool) -> None:
-    header = job.rows.header
-    if as_json:
-        show_json(job.tally.as_json(header=header, out=out, interrupted=interrupted))
-    else:
-        job.tally.show(header=header, out=out, to_stderr=out == "-")
+class _Options:
+    """What was asked for, put together."""
+
+    def __init__(
+        self, session: Session, given: dict[str, Any], *, file: str, as_json: bool
+    ) -> None:
+        self.session, self.given, self.file, self.as_json = session, given, file, as_json
+        out: str | None = given["out"]
+        if out is None and not as_json and not given["check"] and not _is_terminal():
+            out = "-"
+        if out == "-" and as_json:
+            raise click.UsageError("--json writes the summary to stdout: name a file with --out")
+        if out not in (None, "-"):
+            check_ending(out)
+        if given["report"] is not None:
+            check_report_path(given["report"], force=given["force"] or self.is_resumed)
+        self.out = out
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether there is a run to go on with."""
+        journal = self.given["journal"]
+        return journal is not None and Path(journal).exists()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Give what the run is to be told."""
+        journal = self.given["journal"]
+        return {
+            "concurrency": self.given["concurrency"],
+            "order": self.given["order"],
+            "journal": None if journal is None else Journal(journal, key=os.environ.get(_KEY)),
+            "stop": None if self.given["keep_going"] else StopRules(),
+        }
+
+    @property
+    def client_options(self) -> dict[str, Any]:
+        """Give what the client is to be told."""
+        concurrency, rate = self.given["concurrency"], self.given["rate"]
+        most = _MOST_CONNECTIONS if concurrency == "auto" else 2 * concurrency
+        return {
+            "connections": max(_CONNECTIONS, most),
+            "rate": AdaptiveRate() if rate == "auto" else rate,
+        }
 
 
-@attrs.frozen
-class _Run:
-    """One run over all rows: what it reads, where it writes, and how far it is."""
-
-    rows: IccidRows
-    sink: Sink | None
-    tally: Tally
-    concurrency: int
-
-    async def verify(self, client: Client) -> None:
-        """Send every row and write what became of it."""
-        # Only the rows under way are kept: an outcome names its place in the source alone.
-        under_way: dict[int, Row] = {}
-        size = self.rows.size
-        with progress(size) as shown:
-            async with client, aclosing(self._taken(under_way, size)) as iccids:
-                outcomes = client.verify_many(iccids, concurrency=self.concurrency)
-                async with aclosing(outcomes):
-                    async for outcome in outcomes:
-                        self._keep(_record(under_way.pop(outcome.position), outcome))
-                        shown.update(self.tally, self.rows.bytes_read)
-
-    async def _taken(
-        self, under_way: dict[int, Row], size: int | None
-    ) -> AsyncGenerator[str, None]:
-        position = 0
-        # Nobody waits for a file; for a pipe the answers under way must not wait.
-        async with aclosing(_at_once(self.rows) if size else beside_the_loop(self.rows)) as rows:
-            async for row in rows:
-                under_way[position] = row
-                position += 1
-                yield row.given
-
-    def _keep(self, record: Record) -> None:
-        if self.sink is not None:
-            self.sink.write(record)
-        self.tally.add(record)
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()
 
 
-async def _at_once(rows: Iterator[Row]) -> AsyncGenerator[Row, None]:
-    for row in rows:
-        yield row
+def _rows(options: _Options) -> IccidRows:
+    return read_iccids(options.file, options.given["column"])
 
 
-def _record(row: Row, outcome: Outcome[CardVerification]) -> Record:
-    sent = outcome.iccid if outcome.verdict != "invalid_input" else None
-    return Record(
-        row.number, row.given, sent or "", outcome.verdict, outcome.reason, outcome.attempts
-    )
-
-
-def _ended(client: Client, job: _Run) -> int:
-    """Run it, and say how it ended; what was written before an error is kept and counted."""
-    tally = job.tally
+def _verified(options: _Options, rows: IccidRows, stack: ExitStack) -> int:
+    client = options.session.client(**options.client_options)
+    refuse_own_input(rows, options.out)
     try:
-        run(job.verify(client))
-    except KeyboardInterrupt:
-        click.echo(f"interrupted: {count(tally.rows, 'row')} done", err=True)
-        return Exit.INTERRUPTED
-    except LinksfieldError as error:
-        raise failure_of(error, done=f"; {count(tally.rows, 'row')} done before") from error
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise Failure(
-            f"cannot write the results: {reason}; {count(tally.rows, 'row')} done before"
-        ) from error
-    return 0 if tally.all_valid else Exit.SOME_NOT_GOOD
-
-
-def _sink(out: str | None, *, force: bool) -> AbstractContextManager[Sink | None]:
-    if out is None:
-        return nullcontext()
-    if out == "-":
-        # Not closed: stdout is everybody's.
-        return nullcontext(CsvSink(sys.stdout.buffer))
-    try:
-        return open_sink(out, force=force)
+        sink = open_results(options.out, force=options.given["force"], resume=options.is_resumed)
     except ConfigurationError as error:
         hint = "; --force overwrites it" if isinstance(error.__cause__, FileExistsError) else ""
         raise WrongUse(f"{error}{hint}") from error
+    verification = Verification(
+        client,
+        rows,
+        stack.enter_context(sink),
+        options.settings,
+        command=_again(options),
+    )
+    ended = verification.run()
+    verification.show(options.out, options.as_json, interrupted=ended == Exit.INTERRUPTED)
+    if options.given["report"] is not None:
+        verification.write_report(options.given["report"])
+    return ended
 
 
-def _stdin() -> IO[bytes]:
-    """Give stdin as bytes, apart from `sys.stdin`: a read that waits must not hold that up."""
-    try:
-        number = sys.stdin.fileno()
-    except io.UnsupportedOperation:
-        return sys.stdin.buffer
-    return open(number, "rb", closefd=False)
+def _again(options: _Options) -> str | None:
+    """Give the command that goes on with this run; None where none can."""
+    if options.given["journal"] is None or options.file == "-":
+        return None
+    words = ["linksfield verify", options.file, "--journal", options.given["journal"]]
+    for name in ("out", "column"):
+        if options.given[name] is not None:
+            words += [f"--{name}", options.given[name]]
+    return " ".join(words)
 
 
-def _refuse_own_input(rows: IccidRows, out: str | None) -> None:
-    """Refuse to write into the file that is read: it would be lost, or never end."""
-    if out is None or rows.status is None or not stat.S_ISREG(rows.status.st_mode):
-        return
-    try:
-        target = os.fstat(sys.stdout.fileno()) if out == "-" else os.stat(out)
-    except (FileNotFoundError, io.UnsupportedOperation):
-        return
-    if os.path.samestat(rows.status, target):
-        raise WrongUse("the results would be written into the file that is read")
+def _show_check(found: Check, *, as_json: bool) -> int:
+    if as_json:
+        show_json(found.as_json())
+    else:
+        found.show()
+    return 0 if found.is_clean else Exit.SOME_NOT_GOOD

@@ -169,7 +169,7 @@ async def test_any_operation() -> None:
 
 async def test_concurrency_must_make_sense() -> None:
     client, _ = client_with(S)
-    with pytest.raises(ConfigurationError, match="at least 1"):
+    with pytest.raises(ConfigurationError, match="whole number above 0"):
         await anext(client.verify_many([iccid(1)], concurrency=0))
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linksfield_async.bulk.iccid import clean_iccid
+from linksfield_async.bulk.iccid import clean_iccid, passes_luhn, unfit
 from linksfield_async.errors import ConfigurationError, InvalidInput
 
 ICCID = "89852420180910340793"
@@ -58,7 +58,14 @@ def test_lengths_let_through(length: int) -> None:
         (89852420180910340793, "must be text, not int"),
         (8.98e19, "must be text, not float"),
         (ICCID.encode(), "must be text, not bytes"),
-        (None, "must be text"),
+        (None, "blank"),
+        (float("nan"), "blank"),
+        (unfit("number", ICCID), "loses digits"),
+        (unfit("not JSON", "{"), "not valid JSON"),
+        (unfit("no field", "a, b"), "no field"),
+        (unfit("not text", "[]"), "neither a text"),
+        (unfit("not UTF-8", "8" * 500), "not UTF-8"),
+        (f"[other] {ICCID}", "uneven groups"),
     ],
 )
 def test_what_is_not_certain_is_refused_with_the_reason(given_value: Any, told: str) -> None:
@@ -106,3 +113,40 @@ def test_only_full_width_digits_become_digits(given_text: str) -> None:
 def test_a_huge_cell_is_refused_at_once() -> None:
     with pytest.raises(InvalidInput, match="1000000 characters"):
         clean_iccid("\u0300" * 1_000_000)
+
+
+@pytest.mark.parametrize("kind", ["string", "large_string"])
+def test_arrow_scalars_stand_for_their_text(kind: str) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    text, null = arrow.array([ICCID, None], type=getattr(arrow, kind)())
+    assert clean_iccid(text) == ICCID
+    with pytest.raises(InvalidInput, match="blank"):
+        clean_iccid(null)
+    with pytest.raises(InvalidInput, match="must be text, not int"):
+        clean_iccid(arrow.scalar(8985242018091034079))
+
+
+def test_missing_values_of_pandas_are_blank() -> None:
+    for name in ("NAType", "NaTType"):
+        with pytest.raises(InvalidInput, match="blank"):
+            clean_iccid(type(name, (), {})())
+
+
+@pytest.mark.parametrize("number", ["4539578763621486", "79927398713", "0", "18", "59"])
+def test_numbers_known_to_pass_luhn(number: str) -> None:
+    assert passes_luhn(number)
+    assert not passes_luhn(number[:-1] + str((int(number[-1]) + 1) % 10))
+
+
+@pytest.mark.parametrize("text", ["", " 18", "1-8", "１８", "١٨", "18F", "\ud800"])
+def test_what_is_not_digits_alone_does_not_pass(text: str) -> None:
+    assert not passes_luhn(text)
+
+
+@given(st.text("0123456789", min_size=1, max_size=30))
+def test_luhn_as_it_is_written_in_books(digits: str) -> None:
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit) * (1 + place % 2)
+        total += value - 9 if value > 9 else value
+    assert passes_luhn(digits) == (total % 10 == 0)

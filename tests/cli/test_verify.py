@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-COLUMNS = ["row", "given", "iccid", "verdict", "reason", "attempts"]
+COLUMNS = ["row", "given", "iccid", "verdict", "reason", "attempts", "duplicate_of"]
 
 
 def table(text: str) -> dict[int, dict[str, str]]:
@@ -30,7 +30,9 @@ def test_all_good_ends_with_0_and_every_row_is_told(cli, sandbox, valid, write):
     assert result.exit_code == 0, result.stderr
     rows = table(result.stdout)
     assert {row["iccid"] for row in rows.values()} == set(valid[:200])
-    assert rows[2] == dict(zip(COLUMNS, ["2", valid[0], valid[0], "valid", "", "1"], strict=True))
+    assert rows[2] == dict(
+        zip(COLUMNS, ["2", valid[0], valid[0], "valid", "", "1", ""], strict=True)
+    )
     assert len(sandbox.requests) == 200
     assert result.stderr.startswith("200 rows in ")
 
@@ -69,7 +71,7 @@ def test_out_as_csv(cli, valid, write, tmp_path):
     result = cli("verify", write("\n".join(valid[:3])), "--out", str(out))
     assert result.exit_code == 0
     content = out.read_bytes()
-    assert content.startswith(b"row,given,iccid,verdict,reason,attempts\r\n")
+    assert content.startswith(b"row,given,iccid,verdict,reason,attempts,duplicate_of\r\n")
     assert content.count(b"\r\n") == 4
     assert "valid" in result.stdout
     assert str(out) in result.stdout
@@ -87,6 +89,7 @@ def test_out_as_json_lines(cli, valid, write, tmp_path):
         "verdict": "valid",
         "reason": "",
         "attempts": 1,
+        "duplicate_of": None,
     }
     assert records[2]["iccid"] == ""
     summary = json.loads(result.stdout)
@@ -204,15 +207,15 @@ def test_concurrency_is_kept(cli, env, valid, write, monkeypatch):
 
     original = Client.verify_many
 
-    def spy(self, iccids, *, concurrency):
-        seen.append((concurrency, self.options.connections, self.options.deadline))
-        return original(self, iccids, concurrency=concurrency)
+    def spy(self, iccids, **settings):
+        seen.append((settings["concurrency"], self.options.connections, self.options.deadline))
+        return original(self, iccids, **settings)
 
     monkeypatch.setattr(Client, "verify_many", spy)
     given = write(valid[0])
     assert cli("verify", given, "--concurrency", "7").exit_code == 0
     assert cli("--deadline", "9", "verify", given, "--concurrency", "300").exit_code == 0
-    assert seen == [(7, 100, 30.0), (300, 300, 9.0)]
+    assert seen == [(7, 100, 30.0), (300, 600, 9.0)]
 
 
 def test_no_service_is_told_for_each_row(bare, write, valid):
@@ -223,7 +226,7 @@ def test_no_service_is_told_for_each_row(bare, write, valid):
 
 
 def test_a_full_disk_is_one_line(cli, valid, write, monkeypatch):
-    from linksfield_async.bulk import sinks
+    from linksfield_async.bulk.files import sinks
 
     def full(self, record):
         raise OSError(28, "No space left on device")
@@ -239,7 +242,7 @@ def test_progress_lines(cli, valid, write, monkeypatch):
 
     monkeypatch.setattr(tally.Lines.__init__, "__defaults__", (0.0,))
     result = cli("verify", write("\n".join(valid[:20])))
-    assert "1 row: 1 valid, 0 not, " in result.stderr
+    assert "20 rows: 20 valid, 0 not, " in result.stderr
     assert "20 rows: 20 valid" in result.stderr
     assert len(table(result.stdout)) == 20
 

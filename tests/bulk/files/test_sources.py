@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import gzip
+import hashlib
 import io
+import os
 import tracemalloc
 
 import pytest
@@ -8,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linksfield_async import ConfigurationError
-from linksfield_async.bulk.sources import KNOWN_COLUMNS, MAX_LINE, Row, read_iccids
+from linksfield_async.bulk.files.sources import KNOWN_COLUMNS, MAX_LINE, Row, read_iccids
 from linksfield_async.sandbox import SAMPLE_CARDS
 from linksfield_async.sandbox.sample import sample_rows
 
@@ -115,7 +118,8 @@ def test_text_streams_are_read_too():
         (f"{A}\n" + "8" * (MAX_LINE + 1), "line 2 is longer"),
         (b"PK\x03\x04\x00", "Excel workbook"),
         (b"\xd0\xcf\x11\xe0\xa1", "old Excel workbook"),
-        (b"\x1f\x8b\x08", "unpack it first"),
+        (b"\x1f\x8b\x08", "compressed data is cut off"),
+        (b"BZh91AY", "use gzip"),
         (b"\xff\xfe8\x00", "UTF-16"),
         (b"\xfe\xff\x008", "UTF-16"),
         (b"%PDF-1.7", "is a PDF"),
@@ -188,3 +192,88 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 500_000
+
+
+def test_b10_one_bad_row_blank_rows_doubles_and_mixed_line_ends():
+    text = f"\ufefforder;Old ICCID\r\n1;{A}\n2;8.98E+19\r\n\r\n4;{A}\n5;{B}\r\n;\n"
+    assert rows(text, "old iccid") == [(2, A), (3, "8.98E+19"), (4, ""), (5, A), (6, B)]
+
+
+def test_b10_a_renamed_header_is_named_with_those_there_are():
+    with pytest.raises(ConfigurationError, match="columns are: id, card number"):
+        rows(f"id,card number\n1,{A}\n")
+    assert rows(f"id,card number\n1,{A}\n", "Card_Number") == [(2, A)]
+
+
+class Counting(io.BytesIO):
+    def readline(self, size=-1):
+        self.lines = getattr(self, "lines", 0) + 1
+        return super().readline(size)
+
+
+def test_b10_no_line_is_read_before_it_is_asked_for():
+    stream = Counting(b"iccid\n" + f"{A}\n".encode() * 10_000)
+    read = read_iccids(stream)
+    for _ in range(3):
+        next(read)
+    assert stream.lines <= 5
+
+
+@pytest.mark.parametrize("name", ["cards.csv", "cards.csv.gz"])
+def test_progress_is_told_in_bytes_as_they_lie_in_the_file(tmp_path, name):
+    path = tmp_path / name
+    text = b"iccid\n" + b"".join(b"8985200%013d\n" % (n * n) for n in range(20_000))
+    path.write_bytes(gzip.compress(text) if name.endswith("gz") else text)
+    with read_iccids(path) as read:
+        next(read)
+        assert 0 < read.bytes_read < read.size == path.stat().st_size
+        assert sum(1 for _ in read) == 19_999
+        assert read.bytes_read == read.size
+
+
+def test_the_fingerprint_is_that_of_the_whole_file_and_moves_nothing(tmp_path):
+    path = tmp_path / "cards.csv"
+    content = f"x,Iccid\n1,{A}\n2,{B}\n".encode()
+    path.write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    with read_iccids(path) as read:
+        assert next(read) == Row(2, A)
+        assert read.fingerprint() == f"sha256:{digest}:{len(content)}:Iccid"
+        assert list(read) == [Row(3, B)]
+        assert read.name == str(path)
+    with read_iccids(path, "x") as read:
+        assert read.fingerprint() == f"sha256:{digest}:{len(content)}:x"
+
+
+def test_a_list_without_a_header_has_a_fingerprint_too(tmp_path):
+    path = tmp_path / "cards.txt"
+    path.write_text(A)
+    with read_iccids(path) as read:
+        assert read.fingerprint().endswith(f":{len(A)}:")
+
+
+def test_streams_and_pipes_have_no_fingerprint(tmp_path):
+    assert read_iccids(io.BytesIO(A.encode())).fingerprint() is None
+    path = tmp_path / "cards.txt"
+    path.write_text(A)
+    with path.open("rb") as stream:
+        assert read_iccids(stream).fingerprint() is None
+    ours, theirs = os.pipe()
+    os.write(theirs, A.encode())
+    os.close(theirs)
+    with read_iccids(f"/dev/fd/{ours}") as read:
+        os.close(ours)
+        assert (read.fingerprint(), read.size, list(read)) == (None, None, [Row(1, A)])
+
+
+def test_a_file_replaced_while_it_is_read_has_no_fingerprint(tmp_path):
+    path = tmp_path / "cards.txt"
+    path.write_text(A)
+    with read_iccids(path) as read:
+        (tmp_path / "new").write_text(B)
+        os.replace(tmp_path / "new", path)
+        with pytest.raises(ConfigurationError, match="was replaced"):
+            read.fingerprint()
+        path.unlink()
+        with pytest.raises(ConfigurationError, match="cannot read"):
+            read.fingerprint()

@@ -1,0 +1,1 @@
+"""Where cards come from and results go to: tables, lists, JSON lines, Parquet, gzip."""

@@ -1,0 +1,31 @@
+"""What a run is about, and what it needs to send anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from ..account import Account
+from ..pipeline import Sender
+
+
+@attrs.frozen(kw_only=True)
+class Service:
+    """Who sends, for whom, over how many connections at most, and how fast at present."""
+
+    sender: Sender
+    account: Account
+    connections: int
+    rate: Callable[[], float | None]
+
+
+@attrs.frozen
+class About:
+    """What a run is, in its journal."""
+
+    kind: str
+    operation: str
+    options: dict[str, Any]
+    """What else decides what is sent."""
