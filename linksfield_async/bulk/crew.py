@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger("linksfield_async")
 
-_TICK_SECONDS = 0.25
+_TICK_SECONDS = 0.1
 _PROGRESS_SECONDS = 0.5
 
 

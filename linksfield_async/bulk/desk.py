@@ -173,7 +173,7 @@ class Desk(Generic[T]):
             )
             await ledger.intend(cells)
         while ledger is not None and not is_once and self._has_no_room(ledger):
-            await ledger.saved_some()
+            await ledger.saved_some(at_once=not self.staffing.calls)
         clock = asyncio.get_running_loop().time
         self.staffing.began(taken.position, clock())
         self.once_under_way += is_once

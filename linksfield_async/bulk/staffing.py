@@ -5,10 +5,10 @@ from __future__ import annotations
 from .concurrency import climber_for
 from .settings import Concurrency
 
-_STRAGGLES = 10.0
+_STRAGGLES = 8.0
 """Times the usual seconds of a call after which it counts as hanging, so that a few that hang do
 not hold up all."""
-_SHORTEST_STRAGGLE = 0.5
+_SHORTEST_STRAGGLE = 0.1
 _SMOOTHING = 0.02
 
 

@@ -138,9 +138,9 @@ class Ledger:
         """Rows that were put and are not safe on the disk."""
         return self._writer.unsaved
 
-    async def saved_some(self) -> None:
-        """Wait until more of them are."""
-        await self._writer.saved_some()
+    async def saved_some(self, *, at_once: bool) -> None:
+        """Wait until more of them are; `at_once` where all else waits for it."""
+        await self._writer.saved_some(at_once=at_once)
 
     async def intend(self, cells: Cells) -> None:
         """Write a row; back when it is safe on the disk."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias, TypeVar
@@ -25,6 +26,8 @@ POSITION, VERDICT, DELIVERED, TAKEN = 0, 1, 2, ITEM_COLUMNS
 
 _GROUP_SECONDS = 0.05
 """How long what nobody waits for may wait for company."""
+_SAVING_SECONDS = 0.003
+"""The same where workers wait for rows to be safe: a commit costs as much as some fifty rows."""
 _AT_ONCE = (256, 32, 4, 1)
 """Rows per statement: each statement runs without Python's lock, so fewer are better."""
 
@@ -108,14 +111,14 @@ class Writer:
         if not self._stirred.is_set():
             self._stirred.set()
 
-    async def saved_some(self) -> None:
-        """Wait until something more is safe on the disk."""
+    async def saved_some(self, *, at_once: bool) -> None:
+        """Wait until something more is safe on the disk; `at_once` where all else waits for it."""
         if self.failure is not None:
             raise self._failed()
         future = self._loop.create_future()
         self._saving.append(future)
-        self._hurry.set()
-        self._stirred.set()
+        if at_once:
+            self._hurry.set()
         await future
 
     async def do(self, work: Callable[[sqlite3.Connection], T] | None) -> T:
@@ -154,8 +157,7 @@ class Writer:
             connection = self._open()
             while not self._ended:
                 self._stirred.wait()
-                if not self._ended:
-                    self._hurry.wait(_GROUP_SECONDS)
+                self._gather()
                 self._hurry.clear()
                 self._stirred.clear()
                 jobs = [self._jobs.popleft() for _ in range(len(self._jobs))]
@@ -175,6 +177,13 @@ class Writer:
         finally:
             if connection is not None:
                 connection.close()
+
+    def _gather(self) -> None:
+        """Wait for company, as long as nobody waits for what there is."""
+        end = time.monotonic() + _GROUP_SECONDS
+        while not (self._ended or self._hurry.wait(_SAVING_SECONDS)):
+            if self._saving or time.monotonic() >= end:
+                return
 
     def _fail(self, jobs: list[Any], error: LinksfieldError) -> None:
         self.failure = error if isinstance(error, JournalError) else JournalError(str(error))
