@@ -132,11 +132,13 @@ def _stages(
     client: Client, sandbox: Sandbox, verdicts: Counter[str]
 ) -> Iterator[tuple[str, Callable[[Walk], Awaitable[None]]]]:
     from . import flows  # noqa: PLC0415
+    from .bulk_flow import stop_and_resume  # noqa: PLC0415
 
     stripe, clock = sandbox.stripe, sandbox.clock
     once, renewing, reported, *grouped = islice(sandbox.world.iccids(), 3 + _GROUP_CARDS)
     foreign = next(sandbox.world.iccids("foreign"))
     yield "Verify the sample file", lambda walk: _verify(client, sandbox, verdicts, walk)
+    yield "Stopped and resumed", lambda walk: stop_and_resume(client, sandbox.requests, walk)
     yield "One-time purchase", lambda walk: flows.buy_once(client, stripe, once, walk)
     yield "Subscription", lambda walk: flows.subscribe(client, stripe, clock, renewing, walk)
     yield "Group of SIMs", lambda walk: flows.change_group(client, grouped, foreign, walk)

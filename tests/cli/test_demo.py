@@ -30,6 +30,7 @@ def test_json(bare, few_cards):
     assert sum(report["verdicts"].values()) == 300
     assert [stage["name"] for stage in report["stages"]] == [
         "Verify the sample file",
+        "Stopped and resumed",
         "One-time purchase",
         "Subscription",
         "Group of SIMs",
