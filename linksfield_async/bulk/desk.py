@@ -231,7 +231,9 @@ class Desk(Generic[T]):
     ) -> None:
         """Write down what became of an item and of all that are the same, and hand it over."""
         cells = None
-        if self.ledger is not None:
+        # What is decided and was taken is counted in the journal: once is enough.
+        is_counted = taken.stored is not None and taken.stored.is_settled
+        if self.ledger is not None and not is_counted:
             cells = self._cells(taken, outcome, exchange, at_ms)
             self.ledger.put(cells)
         self.meter.add(outcome)

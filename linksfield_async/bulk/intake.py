@@ -120,7 +120,11 @@ class Intake(Generic[T]):
         if ledger is not None:
             async for taken in self._read_before(ledger):
                 yield taken
-        while (item := await self._source.next()) is not _END:
+        while (item := await self._next()) is not _END:
+            if ledger is not None and self.taken == ledger.total_before:
+                raise JournalRefused(
+                    f"the input goes on after {self.taken} items, the journal knows that it ended"
+                )
             made = self._prepare(self.taken, item)
             self.taken += 1
             if ledger is not None:
@@ -133,6 +137,13 @@ class Intake(Generic[T]):
                     f"the input has {self.taken} items, the journal knows {ledger.total_before}"
                 )
             ledger.read_whole(self.taken)
+
+    async def _next(self) -> Any:
+        try:
+            return await self._source.next()
+        except Exception as error:
+            error.add_note(f"the source of a bulk run broke off after {self.taken:,} items")
+            raise
 
     def _note(self, ledger: Ledger, made: Taken[T], item: Any) -> None:
         ledger.taken(self.taken)
@@ -167,8 +178,12 @@ class Intake(Generic[T]):
                 await asyncio.sleep(0)
                 continue
             rows = await ledger.rows(first, count)
-            for one in made or self._prepared(first, items):
-                yield self._with_row(ledger, one, rows.get(one.position))
+            # All of them are compared before the first one is sent.
+            for one in [
+                self._with_row(ledger, one, rows.get(one.position))
+                for one in made or self._prepared(first, items)
+            ]:
+                yield one
 
     def _wanted(self, first: int, items: list[Any]) -> bool:
         """Tell whether the caller wants any of these again, all of which it has had."""

@@ -63,7 +63,7 @@ class Check:
             ]
         )
         if self.problems:
-            click.echo(f"\nThe first {count(len(self.problems), 'row')} that is no ICCID:")
+            click.echo(f"\nNo ICCID, the first {count(len(self.problems), 'row')}:")
             show_table(("row", "given", "reason"), self.problems)
 
 

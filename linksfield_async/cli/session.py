@@ -111,7 +111,12 @@ def auto_or(number: click.IntRange | click.FloatRange, name: str) -> Callable[[s
     """Make a type of an option that takes a number, or the word auto."""
 
     def convert(value: Any) -> Any:
-        return value if value == "auto" else number.convert(value, None, None)
+        if value == "auto":
+            return value
+        try:
+            return number.convert(value, None, None)
+        except click.BadParameter as error:
+            raise click.BadParameter(f"{error.message} A number or `auto` is needed.") from error
 
     convert.__name__ = name
     return convert

@@ -143,6 +143,7 @@ def _rows(options: _Options) -> IccidRows:
 def _verified(options: _Options, rows: IccidRows, stack: ExitStack) -> int:
     client = options.session.client(**options.client_options)
     refuse_own_input(rows, options.out)
+    is_new = options.out not in (None, "-") and not os.path.exists(str(options.out))
     try:
         sink = open_results(options.out, force=options.given["force"], resume=options.is_resumed)
     except ConfigurationError as error:
@@ -155,7 +156,12 @@ def _verified(options: _Options, rows: IccidRows, stack: ExitStack) -> int:
         options.settings,
         command=_again(options),
     )
-    ended = verification.run()
+    try:
+        ended = verification.run()
+    except WrongUse:
+        if is_new and verification.is_untouched and options.out is not None:
+            os.unlink(options.out)  # nothing came of it: it must not stand in the way
+        raise
     verification.show(options.out, options.as_json, interrupted=ended == Exit.INTERRUPTED)
     if options.given["report"] is not None:
         verification.write_report(options.given["report"])

@@ -22,7 +22,7 @@ from ..bulk.progress import Progress
 from ..bulk.report.page import write_report
 from ..bulk.report.statistics import Statistics
 from ..client import Client
-from ..errors import LinksfieldError
+from ..errors import ConfigurationError, LinksfieldError
 from ..operations import CardVerification
 from .failure import Exit, Failure, WrongUse, failure_of
 from .feed import beside_the_loop
@@ -54,12 +54,21 @@ class Verification:
         self._interruptions = 0
         self._main: asyncio.Task[Any] | None = None
 
+    @property
+    def is_untouched(self) -> bool:
+        """Whether no row is done."""
+        return self._tally.rows == 0
+
     def run(self) -> int:
         """Run it, and say how it ended; what was written before an error is kept and counted."""
         try:
             run(self._verify())
         except (KeyboardInterrupt, asyncio.CancelledError):
             self._interruptions = max(1, self._interruptions)
+        except ConfigurationError as error:
+            if not self._tally.rows:
+                raise failure_of(error) from error
+            raise failure_of(error, done=f"; {self._done()} before{self._go_on()}") from error
         except LinksfieldError as error:
             self._take_over_counts()
             raise failure_of(error, done=f"; {self._done()} before{self._go_on()}") from error

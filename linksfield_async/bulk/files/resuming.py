@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Sequence
 from typing import IO
@@ -10,6 +11,9 @@ from ...errors import ConfigurationError
 
 LONGEST_RECORD = 4 << 20
 """Bytes; more than that without an end is damage, not a record that was being written."""
+
+UNDECIDED = ("failed", "unknown")
+"""Verdicts that a further session may change; a file is gone on with from the first of them."""
 
 _PAGE_BITS = 16  # 65,536 rows in a page of 8 KiB: dense rows cost a bit, a stray one costs 8 KiB
 _IN_PAGE = (1 << _PAGE_BITS) - 1
@@ -45,7 +49,9 @@ class RowSet:
 def rows_in_csv(stream: IO[bytes], columns: Sequence[str], name: str) -> tuple[RowSet, int]:
     """Give the rows that are in a table whole, and the byte after the last of them.
 
-    0 where not even the header is whole. ConfigurationError where it is another table.
+    Only those before the first that is undecided: it will be written anew, and so what comes after
+    it, to keep the order. 0 where not even the header is whole. ConfigurationError where it is
+    another table.
     """
     header = ",".join(columns).encode() + b"\r\n"
     first = stream.readline(len(header))
@@ -55,33 +61,48 @@ def rows_in_csv(stream: IO[bytes], columns: Sequence[str], name: str) -> tuple[R
             raise not_ours(name)
     elif first != header:
         return RowSet(), 0
-    rows, end, open_bytes, in_quotes, number = RowSet(), len(first), 0, False, b""
+    rows, end, in_quotes = RowSet(), len(first), False
+    parts: list[bytes] = []
+    open_bytes = 0
     for line in stream:
-        if not open_bytes:
-            number = line[: line.find(b",")]
+        parts.append(line)
         open_bytes += len(line)
         # Quotes inside a cell are doubled: an odd count means that the cell goes on.
         in_quotes ^= bool(line.count(b'"') & 1)
         if not in_quotes and line.endswith(b"\n"):
-            _add(rows, number, name)
+            if _is_undecided(b"".join(parts), columns):
+                break
+            _add(rows, parts[0][: parts[0].find(b",")], name)
             end, open_bytes = end + open_bytes, 0
+            parts.clear()
         elif open_bytes > LONGEST_RECORD:
             raise ConfigurationError(f"{name!r} is damaged: a quote after byte {end} never ends")
     return rows, end
 
 
+def _is_undecided(record: bytes, columns: Sequence[str]) -> bool:
+    if not any(b",%s," % verdict.encode() in record for verdict in UNDECIDED):
+        return False
+    # The words may stand in another cell.
+    cells = next(csv.reader(record.decode(errors="replace").splitlines(keepends=True)), [])
+    return dict(zip(columns, cells, strict=False)).get("verdict") in UNDECIDED
+
+
 def rows_in_json_lines(stream: IO[bytes], columns: Sequence[str], name: str) -> tuple[RowSet, int]:
     """Give the rows that are in a file whole, and the byte after the last of them.
 
-    ConfigurationError where it holds other lines.
+    Only those before the first that is undecided, as in a table. ConfigurationError where it holds
+    other lines.
     """
+    # Quotes inside a text are escaped: this stands in no other field.
+    undecided = [f'"verdict":"{verdict}"'.encode() for verdict in UNDECIDED]
     start = f'{{"{columns[0]}":'.encode()
     rows, end = RowSet(), 0
     for line in stream:
         is_whole = line.endswith(b"\n")
         if not end and not _begins_ours(line, start, columns, is_whole=is_whole):
             raise not_ours(name)
-        if not is_whole:
+        if not is_whole or any(mark in line for mark in undecided):
             break
         _add(rows, line[len(start) : line.find(b",")] if line.startswith(start) else b"", name)
         end += len(line)

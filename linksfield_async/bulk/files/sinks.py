@@ -51,7 +51,11 @@ class Sink(Protocol):
         ...
 
     def write(self, record: Record) -> None:
-        """Write one record; it is handed to the system with others, or by `flush`."""
+        """Write one record; it is handed to the system with others, or by `flush`.
+
+        One whose row is in `written` is left out: after a crash the file may know of it and the
+        journal not.
+        """
         ...
 
     def flush(self) -> None:
@@ -103,12 +107,21 @@ class _FileSink:
 
 
 class _Utf8:
-    """Writes text to a byte stream, so that nothing on the way changes line ends or spelling."""
+    """Writes text to a byte stream, so that nothing on the way changes line ends or spelling.
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    With `end` the file is cut off there, as soon as something is written: a run that is refused
+    must not touch the file, which another process may be writing.
+    """
+
+    def __init__(self, stream: IO[bytes], end: int | None = None) -> None:
         self._write = stream.write
+        self._stream, self._end = stream, end
 
     def write(self, text: str) -> None:
+        if self._end is not None:
+            self._stream.seek(self._end)
+            self._stream.truncate()
+            self._end = None
         # A lone surrogate can come from a text stream; so it stays readable, also as JSON.
         self._write(text.encode("utf-8", "backslashreplace"))
 
@@ -116,18 +129,22 @@ class _Utf8:
 class CsvSink(_FileSink):
     """A CSV table as RFC 4180 has it, with a header, safe to open in a spreadsheet.
 
-    With `written` the stream stands at the end of a table that has its header.
+    With `written` the stream has a table with its header, which is gone on with after `end` bytes.
     """
 
-    def __init__(self, stream: IO[bytes], written: RowSet | None = None) -> None:
+    def __init__(
+        self, stream: IO[bytes], written: RowSet | None = None, end: int | None = None
+    ) -> None:
         super().__init__(stream, written)
-        self._write_row = csv.writer(_Utf8(stream)).writerow
+        self._write_row = csv.writer(_Utf8(stream, end)).writerow
         if written is None:
             self._write_row(COLUMNS)
             stream.flush()
 
     def write(self, record: Record) -> None:
-        """Write one row of the table."""
+        """Write one row of the table, unless it is there."""
+        if record.row in self.written:
+            return
         self._write_row(
             (
                 record.row,
@@ -145,32 +162,43 @@ class CsvSink(_FileSink):
 class JsonLinesSink(_FileSink):
     """One JSON object in each line."""
 
-    def __init__(self, stream: IO[bytes], written: RowSet | None = None) -> None:
+    def __init__(
+        self, stream: IO[bytes], written: RowSet | None = None, end: int | None = None
+    ) -> None:
         super().__init__(stream, written)
-        self._text = _Utf8(stream)
+        self._text = _Utf8(stream, end)
         self._encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
     def write(self, record: Record) -> None:
-        """Write one line."""
+        """Write one line, unless it is there."""
+        if record.row in self.written:
+            return
         self._text.write(self._encode({name: getattr(record, name) for name in COLUMNS}) + "\n")
         self._counted()
 
 
 class ParquetSink(_FileSink):
-    """A Parquet file, in row groups of some 20,000 records; readable only once it is closed."""
+    """A Parquet file, in row groups of some 20,000 records; readable only once it is closed.
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    With `anew` what the stream has is overwritten, as soon as there is a record.
+    """
+
+    def __init__(self, stream: IO[bytes], *, anew: bool = False) -> None:
         super().__init__(stream)
-        self._table = ParquetTable(stream, _TYPES)
+        self._table = None if anew else ParquetTable(stream, _TYPES)
 
     def write(self, record: Record) -> None:
         """Add one record to the row group."""
+        if self._table is None:
+            self._stream.truncate()
+            self._table = ParquetTable(self._stream, _TYPES)
         self._table.add(tuple(getattr(record, name) for name in COLUMNS))
 
     def close(self) -> None:
         """Write the last row group and the end that makes the file readable, and close it."""
         try:
-            self._table.close()
+            if self._table is not None:
+                self._table.close()
         finally:
             super().close()
 
@@ -194,10 +222,11 @@ def check_ending(path: str | os.PathLike[str]) -> None:
 def open_sink(path: str | os.PathLike[str], *, force: bool = False, resume: bool = False) -> Sink:
     """Open a file for records, by its ending; it must be new, unless `force` or `resume`.
 
-    With `resume` a file of an earlier run is gone on with: a record that was cut off in the middle
-    is removed, and `written` tells the rows that are there. A Parquet file starts anew, with
-    nothing in `written`: one that was not finished cannot be read. ConfigurationError where the
-    file is not one of these results, or holds a row twice; it stays as it is then.
+    With `resume` a file of an earlier run is gone on with: `written` tells the rows up to the first
+    that failed, is unknown or was cut off in the middle, and what stands from there on is removed
+    when the first record is written. A Parquet file starts anew then, with nothing in `written`:
+    one that was not finished cannot be read. ConfigurationError where the file is not one of these
+    results, or holds a row twice; it stays as it is then.
     """
     check_ending(path)
     if force and resume:
@@ -219,14 +248,12 @@ def open_sink(path: str | os.PathLike[str], *, force: bool = False, resume: bool
 def _resumed(name: str, ending: str) -> Sink:
     if ending == ".parquet":
         _check_parquet(name)
-        return _made(ParquetSink, open(name, "wb", _BUFFER))
+        return _made(lambda stream: ParquetSink(stream, anew=True), open(name, "r+b", _BUFFER))
     read, kind = (rows_in_csv, CsvSink) if ending == ".csv" else (rows_in_json_lines, JsonLinesSink)
 
     def go_on(stream: IO[bytes]) -> Sink:
         written, end = read(stream, COLUMNS, name)
-        stream.seek(end)
-        stream.truncate()
-        return kind(stream, written if end else None)
+        return kind(stream, written if end else None, end)
 
     return _made(go_on, open(name, "r+b", _BUFFER))
 

@@ -47,6 +47,11 @@ class Stored:
         """Whether a repeat would not change it."""
         return NAMES.get(self.verdict) in ("valid", "refused", "invalid_input")
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is decided and the caller has taken it."""
+        return self.is_decided and bool(self.delivered)
+
 
 def cells_of(
     position: int,
