@@ -129,11 +129,11 @@ class Client:
         return engine.send_many(self._bulk_service(), operations, settings)
 
     def _bulk_service(self) -> Service:
-        pipeline = self._pipeline.in_bulk()
         return Service(
-            sender=pipeline,
+            sender=self._pipeline.in_bulk,
             account=self.account,
             connections=self.options.connections,
+            deadline=self.options.deadline,
             rate=lambda: self.rate,
         )
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import attrs
 
@@ -36,6 +36,10 @@ from .telemetry.watching import Observers, Watching
 from .transport.base import Limits, Transport
 
 T = TypeVar("T")
+
+
+BeforeSending: TypeAlias = Callable[[Request], Awaitable[None]]
+"""Awaited with a request right before it leaves; what it raises keeps the request from leaving."""
 
 
 def _masked(_: Any) -> str:
@@ -93,9 +97,14 @@ class Pipeline:
     """Sends operations of one account over one transport, and repeats what may be repeated."""
 
     def __init__(
-        self, shared: Shared, options: Options | None = None, lane: Lane = Lane.INTERACTIVE
+        self,
+        shared: Shared,
+        options: Options | None = None,
+        lane: Lane = Lane.INTERACTIVE,
+        before_sending: BeforeSending | None = None,
     ) -> None:
         self.shared = shared
+        self._before_sending = before_sending
         self.options = options or Options()
         self._lane = lane
         self._clock = shared.clock
@@ -103,11 +112,14 @@ class Pipeline:
 
     def with_options(self, options: Options) -> Pipeline:
         """Give a pipeline with other options that shares all else."""
-        return Pipeline(self.shared, options, self._lane)
+        return Pipeline(self.shared, options, self._lane, self._before_sending)
 
-    def in_bulk(self) -> Pipeline:
-        """Give a pipeline whose calls let interactive ones overtake, and heed the breakers."""
-        return Pipeline(self.shared, self.options, Lane.BULK)
+    def in_bulk(self, before_sending: BeforeSending | None = None) -> Pipeline:
+        """Give a pipeline whose calls let interactive ones overtake, and heed the breakers.
+
+        `before_sending` is awaited for each attempt, right before the transport has it.
+        """
+        return Pipeline(self.shared, self.options, Lane.BULK, before_sending)
 
     async def send(self, operation: Operation[T], /) -> T:
         """Carry out one operation and give its result; raises a LinksfieldError."""
@@ -215,6 +227,8 @@ class Pipeline:
         transport = self.shared.transport
         if call is not None:
             transport = call.through(transport)
+        if self._before_sending is not None:
+            await self._before_sending(request)
         response = await transport.send(request, self._limits(deadline))
         try:
             result, raw = protocol.decode(operation, self.shared.account, response)

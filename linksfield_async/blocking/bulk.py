@@ -118,6 +118,9 @@ class BlockingOutcomes(Generic[T]):
         try:
             serve = None if self._feed is None else self._serve
             outcome: Outcome[T] = self._thread.call(_next, self._outcomes, serve)
+            if self._feed is not None:
+                self._at_once = 1
+                self._feed.read(1)
         except StopAsyncIteration:
             self.close()
             if self._feed is not None and self._feed.error is not None:
@@ -126,9 +129,6 @@ class BlockingOutcomes(Generic[T]):
         except BaseException:
             self.close()
             raise
-        if self._feed is not None:
-            self._at_once = 1
-            self._feed.read(1)
         return outcome
 
     def _serve(self, future: Future[Any]) -> None:

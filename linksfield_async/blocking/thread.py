@@ -137,6 +137,8 @@ class LoopThread:
 
     def end(self, outcomes: _Closable) -> None:
         """Close a generator in its loop, and wait for that unless this is the loop itself."""
+        if self._process != os.getpid():
+            return  # the run goes on in the parent, where its loop is
         if threading.current_thread() is self._thread:
             # The garbage collector may come by in the loop's own thread.
             self._endings.add(asyncio.ensure_future(outcomes.aclose()))

@@ -171,7 +171,7 @@ class Climber:
             return max(self._least, min(self.limit - 1, round(self.limit / _GENTLE)))
         level = max(self.limit + 1, round(self.limit * (_BOLD if self._bold else _GENTLE)))
         if now < self._roof_until:
-            level = max(self.limit, min(level, int(self._roof * _BELOW_ROOF)))
+            level = max(self.limit, int(min(level, self._roof * _BELOW_ROOF)))
         return min(self.most, level)
 
     def _judge(self, window: _Measure, now: float, *, is_precise: bool) -> None:

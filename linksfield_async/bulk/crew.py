@@ -63,7 +63,6 @@ class Crew(Generic[T]):
         self._room = Room(2 * self._staffing.limit)
         self._handover = Handover(in_order=settings.order == "input")
         self._desk: Desk[T] = Desk(
-            sender=service.sender,
             account=service.account,
             settings=settings,
             ledger=ledger,
@@ -76,6 +75,13 @@ class Crew(Generic[T]):
             stop=self._stop_because,
             later=self._settle_later,
         )
+        self._desk.sender = service.sender(self._desk.leaving)
+        if ledger is not None and settings.journal is not None:
+            from .doubts import Doubts  # noqa: PLC0415 - SQLite is not everybody's
+
+            self._desk.doubts = Doubts(
+                settings.journal, ledger, self._desk.sender, service.deadline
+            )
         self._taking = asyncio.Lock()
         self._active: set[asyncio.Task[None]] = set()
         self._workers: set[asyncio.Task[None]] = set()
@@ -91,7 +97,7 @@ class Crew(Generic[T]):
 
     def begin(self) -> None:
         """Start the workers."""
-        self._ticking = self._loop.create_task(self._tick())
+        self._ticking = self._loop.create_task(self._looking_after())
         self._staff()
 
     @property
@@ -121,17 +127,24 @@ class Crew(Generic[T]):
 
     def _acknowledge(self, ready: Ready) -> None:
         """The caller came back: what it got is its own now."""
-        if ready.cells is not None and self._ledger is not None and self.broken is None:
-            self._ledger.delivered(ready.cells)
+        ledger = self._ledger
+        if ready.cells is not None and ledger is not None and ledger.failure is None:
+            ledger.delivered(ready.cells)
         self._room.release()
 
     def stop(self, within: float | None = None) -> None:
         """Take nothing more; with `within`, cut off what is not answered after that."""
         self.is_stopping = True
-        for task in tuple(self._waiting):
+        # Not the one that runs this: a source that stops its own run has an item to give yet.
+        for task in self._waiting - {asyncio.current_task(self._loop)}:
             task.cancel()
-        if within is not None and self._cut_timer is None:
-            self._cut_timer = self._loop.call_later(within, self._cut)
+        if within is None:
+            return
+        timer, at = self._cut_timer, self._loop.time() + within
+        if timer is None or at < timer.when():
+            if timer is not None:
+                timer.cancel()
+            self._cut_timer = self._loop.call_at(at, self._cut)
 
     def _cut(self) -> None:
         self._desk.is_cutting = True
@@ -150,11 +163,15 @@ class Crew(Generic[T]):
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
         try:
-            await self._intake.aclose()
-            await self._firsts.close()
+            try:
+                await self._intake.aclose()
+            finally:
+                await self._firsts.close()
         finally:
             if self._ledger is not None:
                 await self._ledger.close(how)
+                if self.broken is None:
+                    self.broken = self._ledger.failure  # nobody was there to meet it
         self._show_progress(force=True)
 
     def progress(self) -> Progress:
@@ -183,13 +200,15 @@ class Crew(Generic[T]):
         self._start(self._settle(taken, seconds))
 
     async def _settle(self, taken: Taken[T], seconds: float) -> None:
+        if self._is_leaving():
+            return  # meanwhile, before this began
         me = asyncio.current_task()
         assert me is not None  # noqa: S101
         self._waiting.add(me)
         try:
             await asyncio.sleep(seconds)
         except asyncio.CancelledError:
-            if self.is_stopping:
+            if self._is_leaving():
                 return  # the journal still knows it as it was
             raise
         finally:
@@ -206,7 +225,10 @@ class Crew(Generic[T]):
             worker.add_done_callback(self._workers.discard)
 
     def _is_over(self) -> bool:
-        return self._intake.ended or self.is_stopping or self.broken is not None
+        return self._intake.ended or self._is_leaving()
+
+    def _is_leaving(self) -> bool:
+        return self.is_stopping or self.broken is not None
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         self._working += 1
@@ -237,6 +259,8 @@ class Crew(Generic[T]):
                 task.cancel()
 
     async def _work(self) -> None:
+        me = asyncio.current_task()
+        assert me is not None  # noqa: S101
         while not self._is_over():
             taken = await self._take()
             if taken is None:
@@ -246,6 +270,8 @@ class Crew(Generic[T]):
             else:
                 await self._desk.handle(taken)
             if len(self._workers) > self._wanted:
+                # At once, not when the task has ended: many may leave in one turn of the loop.
+                self._workers.discard(me)
                 return
 
     async def _take(self) -> Taken[T] | Passed | None:
@@ -255,14 +281,31 @@ class Crew(Generic[T]):
         self._waiting.add(me)
         try:
             await self._room.acquire()
-            async with self._taking:
-                return None if self._is_over() else await self._intake.next()
+            return await self._next()
         except asyncio.CancelledError:
-            if self.is_stopping or self.broken is not None:
+            if self._is_leaving():
                 return None
             raise
         finally:
             self._waiting.discard(me)
+
+    async def _next(self) -> Taken[T] | Passed | None:
+        """Give the next item; its place is given back where there is none."""
+        taken: Taken[T] | Passed | None = None
+        try:
+            async with self._taking:
+                if not self._is_over():
+                    taken = await self._intake.next()
+        finally:
+            if taken is None:
+                self._room.release()
+        return taken
+
+    async def _looking_after(self) -> None:
+        try:
+            await self._tick()
+        except Exception as error:  # told to the caller by the run itself
+            self._break(error)
 
     async def _tick(self) -> None:
         """Look after what no call looks after: hanging calls, progress, the journal's clock."""
@@ -271,8 +314,7 @@ class Crew(Generic[T]):
             await asyncio.sleep(_TICK_SECONDS)
             self._staff()
             now = self._loop.time()
-            once = self._desk.once_under_way and self._ledger is not None
-            if once and now >= beat_at and self.broken is None:
+            if self._desk.once_under_way and now >= beat_at and self.broken is None:
                 beat_at = now + BEAT_SECONDS / 2
                 self._beat()
             self._show_progress()

@@ -4,42 +4,71 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
 from ..account import Account
-from ..errors import ConfigurationError, InvalidInput, LinksfieldError, OutcomeUnknown
-from ..operation import Effect, Operation
+from ..errors import (
+    ConfigurationError,
+    InvalidInput,
+    JournalError,
+    LinksfieldError,
+    NotSent,
+    OutcomeUnknown,
+)
+from ..operation import Effect, Operation, Service
 from ..pipeline import Exchange, Sender
+from ..protocol import Request
 from .firsts import Firsts, Identity
 from .handover import Handover, Ready
 from .intake import Passed, Taken
-from .journal.rows import Reviver, Stored, answer_text, cells_of, error_text, says_not_carried_out
-from .journal.schema import NAMES
+from .journal.rows import Reviver, Stored, answer_text, cells_of, error_text
+from .journal.schema import BLOCK, NAMES
 from .outcome import Outcome, verdict_on
 from .progress import Meter
 from .room import Room
 from .settings import Settings
-from .settling import quarantine_end, settler_of
 from .staffing import Staffing
 from .stopping import StopWatch
 
 if TYPE_CHECKING:
+    from .doubts import Doubts
     from .journal.ledger import Ledger
     from .journal.writer import Cells
 
 T = TypeVar("T")
 
 
+@attrs.define
+class Departure:
+    """One call on its way out."""
+
+    position: int
+    is_once: bool
+    has_left: bool = False
+
+    def cut_off(self) -> LinksfieldError:
+        """Say what may be concluded where the run was stopped in the middle of it."""
+        if self.has_left:
+            return OutcomeUnknown("the run was stopped while this was under way", attempts=1)
+        return NotSent("the run was stopped before this left")
+
+
+_DEPARTURE: ContextVar[Departure | None] = ContextVar("linksfield_async_departure", default=None)
+
+
 @attrs.define(kw_only=True, eq=False)
 class Desk(Generic[T]):
     """Does one item after another, for any number of workers at once."""
 
-    sender: Sender
+    sender: Sender = attrs.field(init=False)
+    """Set once it is made, because it is told of this desk."""
     account: Account
     settings: Settings
     ledger: Ledger | None
+    doubts: Doubts | None = attrs.field(init=False, default=None)
     firsts: Firsts
     room: Room
     handover: Handover
@@ -59,6 +88,8 @@ class Desk(Generic[T]):
         """Count a block that needs nothing any more."""
         for verdict, count in passed.settled.items():
             self.meter.skipped(verdict, count)
+        if self.doubts is not None and passed.settled["valid"] == BLOCK:
+            self.doubts.known(passed.last)
         self.handover.skip(passed.position, sum(passed.settled.values()))
         self.room.release()
 
@@ -72,8 +103,9 @@ class Desk(Generic[T]):
             return
         if self.settings.duplicates == "once" and await self._is_same(taken):
             return
-        if stored is not None and self._is_in_doubt(taken.operation, stored):
-            self._settle_or_wait(taken, stored)
+        doubts = self.doubts
+        if stored is not None and doubts is not None and doubts.has(taken.operation, stored):
+            self.later(taken, doubts.seconds_to_wait(stored))
             return
         await self._send(taken, taken.operation)
 
@@ -81,16 +113,16 @@ class Desk(Generic[T]):
         """Hand over what the journal knows; False where the answer has to be looked for."""
         if taken.identity is not None:
             self.firsts.seen((taken.identity,))
+        if self.doubts is not None and NAMES[stored.verdict] == "valid" and stored.answer:
+            self.doubts.known(taken.operation)
         if not self._wants(taken, stored):
             self.meter.skipped(NAMES[stored.verdict], 1)
             self.handover.skip(taken.position)
             self.room.release()
             return True
-        reviver = self._reviver()
-        is_once = taken.operation is not None and taken.operation.effect is Effect.ONCE
-        if not reviver.is_whole(stored) and (not is_once or stored.duplicate_of is not None):
+        outcome = self._reviver().outcome(stored, taken.operation, taken.iccid)
+        if outcome is None:
             return False
-        outcome = reviver.outcome(stored, taken.operation, taken.iccid)
         outcome = attrs.evolve(outcome, given=taken.given, row=taken.row)
         self.meter.add(outcome)
         cells = cells_of(taken.position, outcome.verdict)
@@ -122,61 +154,47 @@ class Desk(Generic[T]):
             await self._decide(one, _copy_of(first, one), None)
         return True
 
-    def _is_in_doubt(self, operation: Operation[T], stored: Stored) -> bool:
-        """Tell whether it may have been carried out, where a repeat could do harm."""
-        if operation.effect is not Effect.ONCE:
-            return False
-        if NAMES.get(stored.verdict) != "failed":
-            return True
-        return not says_not_carried_out(stored)
-
-    def _settle_or_wait(self, taken: Taken[T], stored: Stored) -> None:
-        journal, ledger = self.settings.journal, self.ledger
-        assert journal is not None  # noqa: S101
-        assert ledger is not None  # noqa: S101
-        due = quarantine_end(journal, stored.at_ms or 0, ledger.last_beat_ms)
-        manual = settler_of(journal) is None
-        self.later(taken, 0.0 if manual else max(0.0, (due - ledger.wall_ms) / 1000))
-
     async def settle(self, taken: Taken[T]) -> None:
         """Find out what became of one in doubt; send it only where it was not carried out."""
-        stored, operation, journal = taken.stored, taken.operation, self.settings.journal
+        stored, operation, doubts = taken.stored, taken.operation, self.doubts
         assert stored is not None  # noqa: S101
         assert operation is not None  # noqa: S101
-        assert journal is not None  # noqa: S101
-        settler = settler_of(journal)
-        if settler is None:
-            told = "it was sent before and no answer was recorded: settle it by hand"
-            await self._still_unknown(taken, stored, told)
-            return
-        found = await settler(operation, self.sender)
+        assert doubts is not None  # noqa: S101
+        found = await doubts.conclude(operation)
         if found.carried_out is False:
             await self._send(taken, operation)
-        elif found.carried_out:
-            outcome = self._outcome(taken, None, None, 0.0)
-            await self._decide(taken, attrs.evolve(outcome, settled=found.evidence), None)
-        else:
-            await self._still_unknown(taken, stored, found.evidence)
-
-    async def _still_unknown(self, taken: Taken[T], stored: Stored, told: str) -> None:
-        error = OutcomeUnknown(told, operation=taken.operation, attempts=stored.attempts)
-        await self._decide(taken, self._outcome(taken, None, error, 0.0), None, at_ms=stored.at_ms)
+            return
+        error = None
+        if found.carried_out is None:
+            error = OutcomeUnknown(found.evidence, operation=operation, attempts=stored.attempts)
+        outcome = self._outcome(taken, None, error, 0.0)
+        if error is None:
+            outcome = attrs.evolve(outcome, settled=found.evidence)
+        await self._decide(taken, outcome, None, at_ms=stored.at_ms, was_sent=False)
 
     async def _send(self, taken: Taken[T], operation: Operation[T]) -> None:
         ledger, is_once = self.ledger, operation.effect is Effect.ONCE
         if is_once and ledger is not None:
-            cells = cells_of(
-                taken.position,
-                None,
-                at_ms=ledger.wall_ms,
-                key=self.firsts.hiding.key_of(taken.identity),
-            )
-            await ledger.intend(cells)
+            key = taken.key(self.firsts.hiding)
+            await ledger.intend(cells_of(taken.position, None, at_ms=ledger.stored_ms, key=key))
         while ledger is not None and not is_once and self._has_no_room(ledger):
             await ledger.saved_some(at_once=not self.staffing.calls)
+        departure = Departure(taken.position, is_once)
+        exchange, error, elapsed = await self._exchanged(operation, departure)
+        at_ms = ledger.stored_ms if is_once and ledger is not None else None
+        outcome = self._outcome(taken, exchange, error, elapsed)
+        if error is None and self.doubts is not None:
+            self.doubts.known(operation)
+        await self._decide(taken, outcome, exchange, at_ms=at_ms)
+
+    async def _exchanged(
+        self, operation: Operation[T], departure: Departure
+    ) -> tuple[Exchange[T] | None, LinksfieldError | None, float]:
+        """Make the call; give its exchange or error, and its seconds."""
         clock = asyncio.get_running_loop().time
-        self.staffing.began(taken.position, clock())
-        self.once_under_way += is_once
+        self.staffing.began(departure.position, clock())
+        self.once_under_way += departure.is_once
+        token = _DEPARTURE.set(departure)
         exchange: Exchange[T] | None = None
         error: LinksfieldError | None = None
         try:
@@ -186,21 +204,35 @@ class Desk(Generic[T]):
                 raise  # the client's settings: the next item would fare no better
             error = raised
         except asyncio.CancelledError:
-            if not (self.is_cutting and is_once):
+            if not (self.is_cutting and departure.is_once):
                 raise
-            error = OutcomeUnknown("the run was stopped while this was under way")
-            error.operation, error.attempts = operation, 1
+            error = departure.cut_off()
+            error.operation = operation
         finally:
-            self.once_under_way -= is_once
+            _DEPARTURE.reset(token)
+            self.once_under_way -= departure.is_once
             failed = error is not None and verdict_on(error) in ("failed", "unknown")
-            elapsed = self.staffing.ended(taken.position, clock(), failed=failed)
-        at_ms = ledger.wall_ms if is_once and ledger is not None else None
-        outcome = self._outcome(taken, exchange, error, elapsed)
-        await self._decide(taken, outcome, exchange, at_ms=at_ms)
+            elapsed = self.staffing.ended(departure.position, clock(), failed=failed)
+        return exchange, error, elapsed
+
+    async def leaving(self, request: Request) -> None:
+        """Note that a request leaves; first the journal has to know of this moment."""
+        departure = _DEPARTURE.get()
+        if departure is None:
+            return  # a question about one in doubt
+        if departure.is_once and self.ledger is not None:
+            try:
+                await self.ledger.may_leave()
+            except JournalError as error:
+                raise error.with_facts(carried_out=False)  # noqa: B904 - the same one
+        departure.has_left = True
+        self.staffing.leaves(departure.position, asyncio.get_running_loop().time())
 
     def _has_no_room(self, ledger: Ledger) -> bool:
         """Tell whether a crash now would have more sent again than may be under way."""
-        return len(self.staffing.calls) + ledger.unsaved >= self.staffing.allowed
+        unsaved = ledger.unsaved
+        # Without any there is nothing to wait for, however far the limit has fallen meanwhile.
+        return unsaved > 0 and len(self.staffing.calls) + unsaved >= self.staffing.allowed
 
     def _outcome(
         self,
@@ -228,24 +260,32 @@ class Desk(Generic[T]):
         exchange: Exchange[T] | None,
         *,
         at_ms: int | None = None,
+        was_sent: bool = True,
     ) -> None:
         """Write down what became of an item and of all that are the same, and hand it over."""
         cells = None
         # What is decided and was taken is counted in the journal: once is enough.
         is_counted = taken.stored is not None and taken.stored.is_settled
+        broken: JournalError | None = None
         if self.ledger is not None and not is_counted:
             cells = self._cells(taken, outcome, exchange, at_ms)
-            self.ledger.put(cells)
+            try:
+                self.ledger.put(cells)
+            except JournalError as error:
+                cells, broken = None, error  # the caller still has to learn what it is
         self.meter.add(outcome)
         self.handover.put(Ready(outcome, cells))
-        reason = self.watch.add(outcome)
+        if broken is not None:
+            raise broken
+        reason = self.watch.add(outcome) if was_sent else None
         if reason is not None:
             self.stop(reason)
         if taken.identity is None or outcome.duplicate_of is not None:
             return
         if self.ledger is None and self.settings.duplicates == "once":
             if self.firsts.is_full:
-                await self.firsts.spill(self._cells(taken, outcome, exchange, at_ms))
+                cells = self._cells(taken, outcome, exchange, at_ms)
+                await self.firsts.spill(taken.identity, cells)
             else:
                 self.firsts.remember(taken.identity, outcome)
         for same in self._same.pop(taken.identity, ()):
@@ -267,10 +307,17 @@ class Desk(Generic[T]):
             duplicate_of=outcome.duplicate_of,
             at_ms=at_ms,
             status=None if exchange is None else exchange.status,
-            key=hiding.key_of(taken.identity),
-            error=error_text(outcome.error, outcome.settled),
-            answer=None if exchange is None else answer_text(exchange.body, taken.iccid, hiding),
+            key=taken.key(hiding),
+            error=error_text(outcome.error, outcome.settled, hiding),
+            answer=self._answer(taken, exchange),
         )
+
+    def _answer(self, taken: Taken[T], exchange: Exchange[T] | None) -> str | None:
+        if exchange is None or taken.operation is None:
+            return None
+        if taken.operation.service is Service.PAYMENT:
+            return None  # client secrets and mail addresses stand there
+        return answer_text(exchange.body, taken.iccid, self.firsts.hiding)
 
     def _reviver(self) -> Reviver:
         return Reviver(self.account, self.firsts.hiding)

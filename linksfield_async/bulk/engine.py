@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sized
+from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, Sized
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import attrs
 
+from ..codec import codec_for
 from ..errors import BulkStopped, ConfigurationError
 from ..operation import Operation
 from ..operations import CardVerification, SingleVerify
@@ -50,10 +51,25 @@ def send_many(
     journal = settings.journal
     prepare: Prepare[T] = operations(
         Hiding(None if journal is None else journal.key),
+        codec_for(service.account.wire_names).write,
         once=settings.duplicates == "once",
         journalled=journal is not None,
     )
     return Outcomes(service, many, prepare, settings, About("send_many", "any", {}))
+
+
+async def _to_its_end(closing: Coroutine[Any, Any, None]) -> None:
+    """Close whatever happens: a second cancellation must not leave a journal locked."""
+    task = asyncio.ensure_future(closing)
+    canceled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            canceled = error
+    task.result()
+    if canceled is not None:
+        raise canceled
 
 
 class Outcomes(Generic[T]):
@@ -77,7 +93,7 @@ class Outcomes(Generic[T]):
             settings = attrs.evolve(settings, total=len(source))
         self._settings, self._about = settings, about
         self._crew: Crew[T] | None = None
-        self._stop_early = False
+        self._stopped_early = False
         self._steps = self._run()
 
     @property
@@ -101,7 +117,7 @@ class Outcomes(Generic[T]):
         must not be carried out twice is unknown. Iterate to the end to get what there is.
         """
         if self._crew is None:
-            self._stop_early = True
+            self._stopped_early = True
         else:
             self._crew.stop(within)
 
@@ -127,23 +143,30 @@ class Outcomes(Generic[T]):
         await self.aclose()
 
     async def _run(self) -> AsyncGenerator[Outcome[T], None]:
-        if self._stop_early:
+        if self._stopped_early:
             return
         self._crew = crew = await self._made()
         how = "left"
         try:
-            crew.begin()
+            self._begin(crew)
             async for outcome in crew.outcomes():
                 yield outcome
             how = crew.ended
         finally:
-            await crew.dismiss(how)
+            await _to_its_end(crew.dismiss(how))
         if isinstance(crew.broken, asyncio.CancelledError):
             raise RuntimeError("a source or a transport canceled a worker") from crew.broken
         if crew.broken is not None:
             raise crew.broken
         if crew.stopped_because is not None:
             raise BulkStopped(self._stopped(crew.stopped_because))
+        if not (crew.is_stopping or crew.is_complete):
+            raise RuntimeError("the run ended before its source did")
+
+    def _begin(self, crew: Crew[T]) -> None:
+        if self._stopped_early:
+            crew.stop()  # it was told so while the journal was being opened
+        crew.begin()
 
     async def _made(self) -> Crew[T]:
         ledger = await self._ledger()

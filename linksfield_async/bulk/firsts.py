@@ -80,8 +80,9 @@ class Firsts:
         stored = await self._far.find(self.hiding.key_of(identity))
         if stored is None:
             return None
-        # What is under way or taken anew in this session has no verdict yet.
         reviver = Reviver(self._account, self.hiding)
+        # What is under way or taken anew in this session has no verdict yet; a read whose answer
+        # is not stored is made again.
         return reviver.outcome(stored, operation, iccid) if stored.verdict else None
 
     @property
@@ -93,8 +94,10 @@ class Firsts:
         """Keep what became of a first one in memory; a journal has it already."""
         self._near[identity] = outcome
 
-    async def spill(self, cells: Cells) -> None:
+    async def spill(self, identity: Identity, cells: Cells) -> None:
         """Keep it in a temporary file."""
+        # It was looked for before there was a file, and so without the sieve.
+        self._sieve.add(identity)
         async with self._opening:
             if self._far is None:
                 from .journal.ledger import Ledger  # noqa: PLC0415 - SQLite is not everybody's

@@ -42,6 +42,12 @@ class Taken(Generic[T]):
     """What makes two items the same; None where sameness does not matter."""
     stored: Stored | None = None
 
+    def key(self, hiding: Hiding) -> str | bytes | None:
+        """Give what is stored of it, by which another input is noticed."""
+        if self.problem is not None:
+            return hiding.block(["no ICCID", self.given or ""])
+        return hiding.key_of(self.identity)
+
 
 @attrs.frozen
 class Passed:
@@ -49,6 +55,8 @@ class Passed:
 
     position: int
     settled: dict[str, int]
+    last: Operation[Any] | None
+    """The operation of one of them."""
 
 
 Prepare: TypeAlias = Callable[[int, Any], Taken[T]]
@@ -70,14 +78,20 @@ def cards(url: str | None) -> Prepare[CardVerification]:
     return prepare
 
 
-def operations(hiding: Hiding, *, once: bool, journalled: bool) -> Prepare[Any]:
+def operations(
+    hiding: Hiding,
+    write: Callable[[Operation[Any]], dict[str, Any]],
+    *,
+    once: bool,
+    journalled: bool,
+) -> Prepare[Any]:
     """Take operations as they are; `once`: what must not be carried out twice is sent once."""
 
     def prepare(position: int, item: Any) -> Taken[Any]:
         if not isinstance(item, Operation):
             raise ConfigurationError(f"operation {position} is {type(item).__name__!r}")
         matters = journalled or (once and item.effect is Effect.ONCE)
-        identity = hiding.operation(item) if matters else None
+        identity = hiding.operation(item, write) if matters else None
         return Taken(position, None, None, getattr(item, "iccid", None), item, None, identity)
 
     return prepare
@@ -174,7 +188,7 @@ class Intake(Generic[T]):
             self.taken = first + count
             if block is not None and block.is_settled and not self._wanted(first, items):
                 self._seen(texts if made is None else [m.identity for m in made if m.identity])
-                yield Passed(first, block.settled)
+                yield Passed(first, block.settled, made[-1].operation if made else None)
                 await asyncio.sleep(0)
                 continue
             rows = await ledger.rows(first, count)
@@ -215,7 +229,7 @@ class Intake(Generic[T]):
         if found is None:
             return made
         made.stored, key = found
-        if key is not None and key != ledger.hiding.key_of(made.identity):
+        if key != made.key(ledger.hiding):
             raise JournalRefused(
                 f"another input: item {made.position} is not the one in the journal; ids of "
                 "one's own must be made once and kept"

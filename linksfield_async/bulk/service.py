@@ -8,16 +8,19 @@ from typing import Any
 import attrs
 
 from ..account import Account
-from ..pipeline import Sender
+from ..pipeline import BeforeSending, Sender
 
 
 @attrs.frozen(kw_only=True)
 class Service:
     """Who sends, for whom, over how many connections at most, and how fast at present."""
 
-    sender: Sender
+    sender: Callable[[BeforeSending], Sender]
+    """Makes what sends; what it is given is awaited right before each request leaves."""
     account: Account
     connections: int
+    deadline: float
+    """Seconds that one call may take once it is its turn."""
     rate: Callable[[], float | None]
 
 

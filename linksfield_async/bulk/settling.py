@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
@@ -19,27 +20,66 @@ BEAT_SECONDS = 1.0
 this often: a send that was held back may have left long after its row was written."""
 
 
-def settler_of(journal: Journal) -> Settler | None:
+_BAD_WORDS = re.compile("fail|cancel|refus|reject|invalid|error|close|void", re.IGNORECASE)
+"""No word is documented; an order under one of these may or may not count as carried out."""
+
+
+def settler_of(journal: Journal, asking: Asking) -> Settler | None:
     """Give what settles a lost answer; None where it is left to the caller."""
     if journal.resolve == "manual":
         return None
-    return ask if journal.resolve == "ask" else journal.resolve
+    return asking.settle if journal.resolve == "ask" else journal.resolve
 
 
-def quarantine_end(journal: Journal, sent_ms: int, last_beat_ms: int) -> int:
+def quarantine_end(journal: Journal, sent_before_ms: int, deadline: float) -> int:
     """Say from when on the service may be asked; epoch milliseconds.
 
-    It counts from the last moment at which the request can have left.
+    It counts from the last moment at which the request can have left: the journal knows one that
+    was at most two beats before, and from there a call may wait for a connection.
     """
-    latest = max(sent_ms, last_beat_ms + int(2 * BEAT_SECONDS * 1000))
-    return latest + int(journal.quarantine * 1000)
+    waited = 2 * BEAT_SECONDS + deadline
+    return sent_before_ms + int((waited + journal.quarantine) * 1000)
+
+
+class Asking:
+    """Asks for orders by the partner's own id, and knows when an answer proves something.
+
+    That nothing is shown proves nothing by itself: that the id of an order and the one that is
+    asked for are the same is an assumption. So it counts only once the service has shown, to the
+    same question, an order of this run that it has carried out.
+    """
+
+    def __init__(self) -> None:
+        self._carried_out: SynOrderInfo | None = None
+        self._is_proved = False
+
+    def known(self, operation: Operation[Any] | None) -> None:
+        """Tell of an operation that the service has said yes to."""
+        if isinstance(operation, SynOrderInfo) and operation.request_order_id:
+            self._carried_out = self._carried_out or operation
+
+    async def settle(self, operation: Operation[Any], sender: Sender) -> Settlement:
+        """Ask what became of an operation."""
+        found = await ask(operation, sender)
+        if found.carried_out is not False:
+            return found
+        if not self._is_proved and self._carried_out is not None:
+            control = await ask(self._carried_out, sender)
+            self._is_proved = control.carried_out is True
+        if self._is_proved:
+            return found
+        return Settlement(
+            None,
+            "GetOrder shows no order, but it has shown no other order of this run either: "
+            "that proves nothing",
+        )
 
 
 async def ask(operation: Operation[Any], sender: Sender) -> Settlement:
-    """Ask for an order by the partner's own id.
+    """Ask for one order by the partner's own id; `Asking` weighs what comes back.
 
-    That GetOrder shows nothing proves that nothing was carried out for a paid order alone, of
-    which the page says that it is shown; whether it shows unpaid ones is not documented.
+    Only for an order that was paid elsewhere may it count that nothing is shown; whether unpaid
+    ones are shown is not documented.
     """
     if not isinstance(operation, (SingleOrder, SynOrderInfo)):
         kind = type(operation).__name__
@@ -47,13 +87,20 @@ async def ask(operation: Operation[Any], sender: Sender) -> Settlement:
     if not operation.request_order_id:
         return Settlement(None, "without a request_order_id the order cannot be asked for")
     try:
-        found = await sender.send(GetOrder(purchase_order_id=operation.request_order_id))
+        question = GetOrder(purchase_order_id=operation.request_order_id)
+        exchange = await sender.exchange(question)
     except LinksfieldError as error:
         return Settlement(None, one_line(f"asking failed: {type(error).__name__}: {error}"))
+    found = exchange.result
     if found is None:
-        if isinstance(operation, SynOrderInfo):
+        is_told = isinstance(exchange.raw, dict) and "data" in exchange.raw
+        if isinstance(operation, SynOrderInfo) and is_told:
             return Settlement(False, "GetOrder knows no order under this request_order_id")
         return Settlement(None, "GetOrder shows no order; whether it shows unpaid ones is unknown")
+    if found.status is not None and _BAD_WORDS.search(found.status):
+        return Settlement(None, one_line(f"GetOrder shows the order as {found.status!r}"))
+    if found.iccid is None and found.pay_amount is None:
+        return Settlement(None, "GetOrder shows an order, but neither its card nor its amount")
     difference = _difference(operation, found)
     if difference:
         return Settlement(None, f"under this request_order_id stands an order with {difference}")

@@ -18,6 +18,8 @@ class Staffing:
     def __init__(self, setting: Concurrency, connections: int, now: float) -> None:
         self.calls: dict[int, float] = {}
         """Position of each call under way, and when it began."""
+        self.left: dict[int, float] = {}
+        """When the last attempt of each left; those that wait for their turn do not hang."""
         self._climber = climber_for(setting, now)
         self._connections = connections
         self._usual = 0.0
@@ -33,13 +35,19 @@ class Staffing:
         """Note a call."""
         self.calls[position] = now
 
+    def leaves(self, position: int, now: float) -> None:
+        """Note that an attempt leaves."""
+        if position in self.calls:
+            self.left[position] = now
+
     def ended(self, position: int, now: float, *, failed: bool) -> float:
         """Note its end, however it ended; give its seconds."""
         under_way = len(self.calls)
         elapsed = now - self.calls.pop(position)
+        left = self.left.pop(position, now)
         if not failed:
             weight = _SMOOTHING if self._usual else 1.0
-            self._usual += weight * (elapsed - self._usual)
+            self._usual += weight * (now - left - self._usual)
         self._climber.note(now, elapsed=elapsed, failed=failed, in_flight=under_way)
         return elapsed
 
@@ -50,6 +58,6 @@ class Staffing:
         hanging = 0
         if spare > 0 and self._usual:
             since = now - max(_SHORTEST_STRAGGLE, _STRAGGLES * self._usual)
-            hanging = sum(began < since for began in self.calls.values())
+            hanging = sum(left < since for left in self.left.values())
         self.allowed = limit + min(hanging, max(0, spare))
         return self.allowed

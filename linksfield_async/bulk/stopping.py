@@ -11,7 +11,7 @@ import attrs
 from ..errors import ConfigurationError
 from .outcome import Outcome
 
-_DIGITS = re.compile(r"[0-9]{6,}|[0-9]{6}…[0-9]{4}")
+_DIGITS = re.compile(r"[0-9]{6}…[0-9]{4}|[0-9]{6,}")
 
 
 def _share(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from bulk_stubs import Answers, listed, turns
 from servers import RawServer
 from stubs import Answering
 
@@ -136,7 +137,7 @@ async def test_a_source_that_fails_loses_nothing_that_was_sent() -> None:
 
     async def collect() -> None:
         async for outcome in client.verify_many(source(), concurrency=4):
-            outcomes.append(outcome)  # noqa: PERF401  # what came before the error counts
+            outcomes.append(outcome)  # what came before the error counts
 
     with pytest.raises(OSError, match="disk gone"):
         await collect()
@@ -221,3 +222,69 @@ async def test_one_text_is_no_iterable_of_cards() -> None:
         await anext(client.verify_many(iccid(1)))
     with pytest.raises(ConfigurationError, match="operation 0 is 'str'"):
         await anext(client.send_many(["x"]))  # type: ignore[list-item]
+
+
+async def test_in_the_order_of_the_input() -> None:
+    transport = Answers(
+        lambda params: asyncio.sleep(0.02 if params["deviceCode"] == iccid(0) else 0.0, S)
+    )
+    cards = [iccid(0), "x", *(iccid(n) for n in range(1, 100)), iccid(0)]
+    outcomes = await listed(transport.client().verify_many(cards, order="input", concurrency=8))
+    assert [o.position for o in outcomes] == list(range(102))
+    came = await listed(transport.client().verify_many(cards, concurrency=8))
+    assert [o.position for o in came] != list(range(102))
+
+
+async def test_the_order_of_the_input_keeps_to_its_room() -> None:
+    """Where the first one hangs, no more is taken than there is room for."""
+    hanging = asyncio.Event()
+    transport = Answers(lambda p: hanging.wait() if p["deviceCode"] == iccid(0) else S)
+    run = transport.client().verify_many(
+        (iccid(n) for n in range(1_000)), order="input", concurrency=4
+    )
+    running = asyncio.create_task(anext(run))
+    await turns(500)
+    assert len(transport.sent) <= 2 * 4
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await run.aclose()
+
+
+async def test_b12_the_error_of_a_source_tells_how_far_it_came() -> None:
+    def source() -> Iterator[str]:
+        yield from (iccid(n) for n in range(7))
+        raise OSError("disk gone")
+
+    client, _ = client_with(S)
+    with pytest.raises(OSError, match="disk gone") as caught:
+        await listed(client.verify_many(source()))
+    assert "after 7 items" in caught.value.__notes__[0]
+
+
+async def test_progress_and_completeness_before_during_and_after() -> None:
+    client, _ = client_with(S)
+    run = client.verify_many([iccid(n) for n in range(10)], concurrency=2)
+    assert (run.progress.total, run.progress.todo, run.is_complete) == (10, 10, False)
+    await anext(run)
+    assert not run.is_complete
+    await listed(run)
+    assert (run.progress.done, run.progress.todo, run.is_complete) == (10, 0, True)
+    empty = client.verify_many([])
+    await listed(empty)
+    assert empty.is_complete
+
+
+async def test_a_run_that_is_stopped_before_it_began_sends_nothing() -> None:
+    client, transport = client_with(S)
+    run = client.verify_many([iccid(1)])
+    run.stop()
+    assert await listed(run) == []
+    assert (transport.requests, run.is_complete) == ([], False)
+
+
+@pytest.mark.parametrize("wrong", [{"order": "x"}, {"total": -1}, {"retries": 3}, {"replay": 1}])
+async def test_a_wrong_setting_is_told_at_once(wrong: Any) -> None:
+    client, _ = client_with(S)
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        client.verify_many([iccid(1)], **wrong)

@@ -14,6 +14,7 @@ import time
 
 import attrs
 
+from ...errors import JournalError
 from .hiding import Hiding
 from .opening import connected, locked, resolved, scratch
 from .rows import Stored
@@ -30,6 +31,10 @@ from .walltime import Moment, WallTime
 from .writer import Beat, BlockRead, Cells, Delivered, Writer
 
 _COLUMNS = "position, verdict, delivered, attempts, row, duplicate_of, at_ms, status, error, answer"
+
+
+_FRESH_SECONDS = 1.0
+"""How old the moment may be that the journal knows, when something leaves."""
 
 
 @attrs.frozen
@@ -55,7 +60,7 @@ class Ledger:
         """Positions that an earlier session has read."""
         self.total_before: int | None = None
         self.blocks: dict[int, Block] = {}
-        self._last_beat_ms = 0
+        self._left_until_ms = 0
         self._writer = writer
         self._lock = lock
 
@@ -87,17 +92,18 @@ class Ledger:
             _enter(connection, identity)
         else:
             check_identity(name, read_identity(connection), identity)
-        taken, total, wall, boot_id, boot_ms = connection.execute(
-            "SELECT taken, total, wall_ms, boot_id, boot_ms FROM run"
+        taken, total, wall, boot_id, boot_ms, once_ms = connection.execute(
+            "SELECT taken, total, wall_ms, boot_id, boot_ms, once_ms FROM run"
         ).fetchone()
         self.taken_before, self.total_before = taken, total
-        self._last_beat_ms = wall
+        self._left_until_ms = once_ms
         self._writer.taken, self._writer.total = taken, total
         self._writer.wall = WallTime(Moment(wall, boot_id, boot_ms))
-        connection.execute(
+        begun = connection.execute(
             "INSERT INTO session (started_ms, host, pid) VALUES (?, ?, ?)",
             (self._writer.wall.now_ms(), socket.gethostname(), os.getpid()),
         )
+        self._writer.session = begun.lastrowid or 0
         for number, digest, *counts in connection.execute("SELECT * FROM block"):
             settled: dict[str, int] = dict(zip(SETTLED, counts, strict=True))
             self.blocks[number] = Block(digest, settled)
@@ -108,13 +114,31 @@ class Ledger:
         wall = self._writer.wall
         return time.time_ns() // 1_000_000 if wall is None else wall.now_ms()
 
+    def sent_before_ms(self, at_ms: int) -> int:
+        """Give the latest moment at which an earlier session can have sent something.
+
+        `at_ms` is when it was written down; on a machine that was started anew since, no clock
+        can be compared, so that it counts as sent just before this session.
+        """
+        wall = self._writer.wall
+        latest = max(at_ms, self._left_until_ms)
+        return latest if wall is None or wall.is_same_boot else max(latest, wall.opened_ms)
+
+    async def may_leave(self) -> None:
+        """Make sure that the journal knows of this moment, before something leaves."""
+        limit = int(_FRESH_SECONDS * 1000)
+        while self._writer.failure is not None or self.stored_ms - self._writer.once_ms > limit:
+            self._writer.put(Beat())
+            await self._writer.do(None)
+
     @property
-    def last_beat_ms(self) -> int:
-        """The latest moment that an earlier session has noted; epoch milliseconds."""
-        return self._last_beat_ms
+    def stored_ms(self) -> int:
+        """The present moment as it is stored: never before what any clock shows."""
+        wall = self._writer.wall
+        return self.wall_ms if wall is None else wall.moment().wall_ms
 
     def beat(self) -> None:
-        """Note the present moment soon."""
+        """Note soon that something may leave now that must not be carried out twice."""
         self._writer.put(Beat())
 
     def taken(self, count: int) -> None:
@@ -134,6 +158,11 @@ class Ledger:
         self._writer.put(cells)
 
     @property
+    def failure(self) -> JournalError | None:
+        """Why nothing can be written any more."""
+        return self._writer.failure
+
+    @property
     def unsaved(self) -> int:
         """Rows that were put and are not safe on the disk."""
         return self._writer.unsaved
@@ -145,6 +174,7 @@ class Ledger:
     async def intend(self, cells: Cells) -> None:
         """Write a row; back when it is safe on the disk."""
         self._writer.put(cells)
+        self._writer.put(Beat())
         await self._writer.do(None)
 
     def delivered(self, cells: Cells) -> None:

@@ -7,9 +7,11 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from ...errors import JournalError, JournalRefused
+from ...errors import ConfigurationError, JournalError, JournalRefused
 from ...masking import one_line
 from .schema import TABLES, prepare
+
+_OLDEST_SQLITE = (3, 38)
 
 
 def resolved(path: str) -> str:
@@ -17,8 +19,17 @@ def resolved(path: str) -> str:
     return os.path.realpath(path)
 
 
+def _check_sqlite() -> None:
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        needed = ".".join(map(str, _OLDEST_SQLITE))
+        raise ConfigurationError(
+            f"bulk runs need SQLite {needed}; this Python has {sqlite3.sqlite_version}"
+        )
+
+
 def locked(path: str, name: str) -> sqlite3.Connection:
     """Hold a lock that the system lets go when the process ends, however it ends."""
+    _check_sqlite()
     connection: sqlite3.Connection | None = None
     try:
         # A file of its own: a lock on the journal would keep those who only look from reading.
@@ -60,10 +71,11 @@ def connected(path: str, name: str) -> sqlite3.Connection:
         told = getattr(error, "strerror", None) or str(error)
         raise JournalError(f"the journal {name} cannot be opened: {one_line(told)}") from error
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -8000")
         prepare(connection, name)
+        # Only now that it is a journal: this stays in the file.
+        connection.execute("PRAGMA journal_mode = WAL")
     except sqlite3.DatabaseError as error:
         connection.close()
         if "not a database" in str(error):
@@ -77,6 +89,7 @@ def connected(path: str, name: str) -> sqlite3.Connection:
 
 def scratch() -> sqlite3.Connection:
     """Open a database in a temporary file that has no name and is gone when it is closed."""
+    _check_sqlite()
     connection = sqlite3.connect("", isolation_level=None)
     connection.execute("PRAGMA journal_mode = OFF")
     connection.execute("PRAGMA synchronous = OFF")

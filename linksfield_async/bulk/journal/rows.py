@@ -10,7 +10,8 @@ import attrs
 from ... import errors, protocol
 from ...account import Account
 from ...errors import LinksfieldError
-from ...operation import Operation
+from ...masking import one_line
+from ...operation import Effect, Operation
 from ...protocol import Response
 from ..outcome import Outcome, Verdict
 from .hiding import Hiding
@@ -73,15 +74,16 @@ def cells_of(
     ]  # fmt: skip
 
 
-def error_text(error: LinksfieldError | None, settled: str | None) -> str | None:
+def error_text(error: LinksfieldError | None, settled: str | None, hiding: Hiding) -> str | None:
     """Write an error as JSON, masked and without what the answer carried; or what settled it."""
     if error is None:
-        return None if settled is None else json.dumps({"settled": settled}, ensure_ascii=False)
+        told = None if settled is None else {"settled": one_line(settled)}
+        return None if told is None else json.dumps(told, ensure_ascii=False)
     facts = error.as_json()
     kept = {name: facts[name] for name in _DETAILS if facts[name] not in (None, 0, 0.0)}
     # `False` is a fact of its own: nothing was carried out.
     kept |= {"carried_out": False} if error.carried_out is False else {}
-    told = {"error": facts["error"], "message": facts["message"], **kept}
+    told = {"error": facts["error"], "message": hiding.message(facts["message"]), **kept}
     return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -114,24 +116,25 @@ class Reviver:
         self._account = account
         self._hiding = hiding
 
-    def is_whole(self, stored: Stored) -> bool:
-        """Whether all that the caller would get is there."""
-        return NAMES.get(stored.verdict) != "valid" or stored.answer is not None
-
     def outcome(
         self,
         stored: Stored,
         operation: Operation[T] | None,
         iccid: str | None,
-    ) -> Outcome[T]:
-        """Make an outcome again, under the stored position."""
+    ) -> Outcome[T] | None:
+        """Make an outcome again, under the stored position; None where its answer is missing.
+
+        What must not be carried out twice is not asked for again: it comes without a result.
+        """
         result: T | None = None
         told = {} if stored.error is None else json.loads(stored.error)
         error = error_of(told, operation) if "error" in told else None
-        if operation is not None and stored.answer is not None and error is None:
-            body = self._hiding.restored(stored.answer, iccid).encode()
-            response = Response(stored.status or 200, body)
-            result, _ = protocol.decode(operation, self._account, response)
+        if operation is not None and NAMES.get(stored.verdict) == "valid":
+            try:
+                result = self._result(stored, operation, iccid)
+            except (LookupError, LinksfieldError):
+                if operation.effect is not Effect.ONCE or stored.duplicate_of is not None:
+                    return None
         if error is not None:
             error.attempts = stored.attempts
         return Outcome(
@@ -146,3 +149,12 @@ class Reviver:
             replayed=True,
             settled=told.get("settled"),
         )
+
+    def _result(self, stored: Stored, operation: Operation[T], iccid: str | None) -> T:
+        """Read the stored answer; LookupError where there is none."""
+        if stored.answer is None:
+            raise LookupError(stored.position)
+        body = self._hiding.restored(stored.answer, iccid).encode()
+        response = Response(stored.status or 200, body)
+        result, _ = protocol.decode(operation, self._account, response)
+        return result

@@ -45,7 +45,9 @@ CREATE TABLE run (
     taken INTEGER NOT NULL DEFAULT 0,   -- positions below were read; without a row: under way
     total INTEGER,                 -- once the input was read to its end
     wall_ms INTEGER NOT NULL,      -- the latest wall time seen; never shrinks
-    boot_id TEXT, boot_ms INTEGER  -- the same moment on a clock that nobody sets
+    boot_id TEXT, boot_ms INTEGER, -- the same moment on a clock that nobody sets
+    once_ms INTEGER NOT NULL DEFAULT 0  -- the latest at which something could leave that must
+                                   -- not be carried out twice
 );
 CREATE TABLE item (
     position INTEGER PRIMARY KEY,
@@ -114,19 +116,21 @@ def check_identity(name: str, stored: Identity, wanted: Identity) -> None:
         there, here = getattr(stored, field), getattr(wanted, field)
         if there == here or (field == "source" and None in (there, here)):
             continue
-        told = text.format(there=_shown(there), here=_shown(here))
+        told = text.format(there=_shown(there, here), here=_shown(here, there))
         if field == "key_check" and None in (there, here):
             told = "with plain ICCIDs" if there is None else "with hidden ICCIDs: the key is needed"
         raise JournalRefused(f"the journal {name} is {told}; use another file for this run")
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, other: Any) -> str:
+    """Show a value, or of several only those that differ from the other's."""
     try:
-        read = json.loads(value)
+        read, beside = json.loads(value), json.loads(other)
     except (TypeError, ValueError):
-        read = value
-    if isinstance(read, dict):
-        read = ", ".join(f"{key}={one}" for key, one in read.items())
+        return one_line(str(value), 80)
+    if isinstance(read, dict) and isinstance(beside, dict):
+        differ = [name for name in {**read, **beside} if read.get(name) != beside.get(name)]
+        read = ", ".join(f"{name}={read.get(name)}" for name in differ)
     return one_line(str(read), 80)
 
 

@@ -27,6 +27,14 @@ class Settlement:
 Settler: TypeAlias = Callable[[Operation[Any], Sender], Awaitable[Settlement]]
 
 
+def _as_path(given: Any) -> str:
+    try:
+        return os.fsdecode(given)
+    except TypeError as error:
+        told = f"Journal.path must be a path, not {type(given).__name__}"
+        raise ConfigurationError(told) from error
+
+
 def _seconds(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not 0 <= value <= 10 * 365 * 86_400:
@@ -42,7 +50,7 @@ def _resolve(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
 class Journal:
     """Where a run is journalled, and what happens to what was under way when it broke off."""
 
-    path: str = attrs.field(converter=os.fspath)
+    path: str = attrs.field(converter=_as_path)
     key: str | bytes | None = attrs.field(default=None, kw_only=True, repr=False)
     """Hides ICCIDs: keyed hashes are stored instead; the same key is needed to go on."""
     quarantine: float = attrs.field(default=900.0, kw_only=True, validator=_seconds)

@@ -30,11 +30,11 @@ def boot_clock() -> tuple[str | None, int | None]:
 
 
 class WallTime:
-    """Goes on from the latest moment that was stored.
+    """Tells how much time has certainly passed since a moment that an earlier session stored.
 
-    A wall clock that was set back counts from that moment, so a quarantine only gets longer. One
-    that was set forward is not believed either, where the machine has not been started anew
-    since: the clock of its boot tells how long ago that moment was.
+    As long as the machine was not started anew, the clock of its boot tells: it goes on while the
+    machine sleeps, and nobody sets it. Else nothing is certain, and time counts from now on. What
+    is stored never lies before what any clock shows, so that it cannot seem to be long ago.
     """
 
     def __init__(
@@ -45,21 +45,27 @@ class WallTime:
         monotonic: Callable[[], float] = time.monotonic,
         boot: Callable[[], tuple[str | None, int | None]] = boot_clock,
     ) -> None:
-        self._monotonic, self._boot = monotonic, boot
+        self._wall, self._monotonic, self._boot = wall, monotonic, boot
         self._began = monotonic()
-        self._boot_id, boot_ms = boot()
+        boot_id, boot_ms = boot()
+        self.is_same_boot = False
         start = int(wall() * 1000)
         if stored is not None:
             start = max(start, stored.wall_ms)
-            same = stored.boot_id is not None and stored.boot_id == self._boot_id
-            if same and boot_ms is not None and stored.boot_ms is not None:
-                start = min(start, stored.wall_ms + max(0, boot_ms - stored.boot_ms))
+            if None not in (boot_id, boot_ms, stored.boot_ms) and boot_id == stored.boot_id:
+                self.is_same_boot = True
+                start = stored.wall_ms + max(0, (boot_ms or 0) - (stored.boot_ms or 0))
         self._start_ms = start
 
+    @property
+    def opened_ms(self) -> int:
+        """When this session began, on its own clock."""
+        return self._start_ms
+
     def now_ms(self) -> int:
-        """Epoch milliseconds that only grow; steps of the clock meanwhile do not count."""
+        """Epoch milliseconds for comparing: they grow no faster than time does."""
         return self._start_ms + int((self._monotonic() - self._began) * 1000)
 
     def moment(self) -> Moment:
-        """Give the present moment, to be stored."""
-        return Moment(self.now_ms(), *self._boot())
+        """Give the present moment for storing: the latest that any clock shows."""
+        return Moment(max(self.now_ms(), int(self._wall() * 1000)), *self._boot())

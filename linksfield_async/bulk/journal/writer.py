@@ -60,7 +60,7 @@ class BlockRead:
 
 @attrs.frozen
 class Beat:
-    """Nothing to write but the time."""
+    """Something may leave now that must not be carried out twice."""
 
 
 Mark: TypeAlias = Delivered | BlockRead | Beat
@@ -83,6 +83,10 @@ class Writer:
         self.total: int | None = None
         self.wall: WallTime | None = None
         self.failure: JournalError | None = None
+        self.session = 0
+        """Number of this session; once there is a later one, nothing more is written."""
+        self.once_ms = 0
+        """The latest moment that is safe on the disk as one at which something could leave."""
         self.unsaved = 0
         """Rows that were put and are not safe on the disk."""
         self._saving: list[asyncio.Future[None]] = []
@@ -90,6 +94,7 @@ class Writer:
         self._open = open_
         self._jobs: deque[Cells | Mark | Job] = deque()
         self._stirred, self._hurry = threading.Event(), threading.Event()
+        self._stamped_ms = 0
         self._ended = False
         self._loop = asyncio.get_running_loop()
         # A daemon: an abandoned run must not keep a process from ending; SQLite survives that.
@@ -131,6 +136,10 @@ class Writer:
     def _submit(self, work: Callable[[sqlite3.Connection], Any] | None) -> Job:
         job = Job(work, self._loop.create_future())
         self._jobs.append(job)
+        if self.failure is not None:
+            # It failed in this very moment, and perhaps has told all that waited before.
+            job.future.cancel()
+            raise self._failed()
         self._hurry.set()
         self._stirred.set()
         return job
@@ -194,12 +203,15 @@ class Writer:
         waiting = [job for job in jobs if isinstance(job, Job)]
         rows = sum(type(job) is list for job in jobs)
         try:
-            self._loop.call_soon_threadsafe(self._told, waiting, rows, error)
+            self._loop.call_soon_threadsafe(self._told, waiting, rows, self._stamped_ms, error)
         except RuntimeError:
             self._ended = True  # the loop is closed: nobody waits any more
 
-    def _told(self, jobs: list[Job], rows: int, error: LinksfieldError | None) -> None:
+    def _told(
+        self, jobs: list[Job], rows: int, once_ms: int, error: LinksfieldError | None
+    ) -> None:
         self.unsaved -= rows
+        self.once_ms = max(once_ms, self.once_ms)
         _resolve(jobs, error)
         saving, self._saving = self._saving, []
         for future in saving:
@@ -215,13 +227,13 @@ class Writer:
             for job in jobs:
                 if isinstance(job, Job) and job.work is not None:
                     job.result = job.work(connection)
-            if self.wall is not None:
-                self._stamp(connection)
+            stamped = self._stamp(connection, jobs)
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
+        self._stamped_ms = max(stamped, self._stamped_ms)
 
     def _write(
         self,
@@ -251,14 +263,29 @@ class Writer:
                     settled[position // BLOCK, NAMES[verdict]] += 1
         _note_blocks(connection, settled, [m for m in marks if isinstance(m, BlockRead)])
 
-    def _stamp(self, connection: sqlite3.Connection) -> None:
-        assert self.wall is not None  # noqa: S101
+    def _stamp(self, connection: sqlite3.Connection, jobs: Sequence[Any]) -> int:
+        """Note the time, and that this is still the latest session; give what is noted of it."""
+        if self.wall is None:
+            return 0
         moment = self.wall.moment()
-        connection.execute(
+        once_ms = moment.wall_ms if any(isinstance(job, Beat) for job in jobs) else 0
+        noted = connection.execute(
             "UPDATE run SET taken = max(taken, ?), total = coalesce(?, total),"
-            " wall_ms = max(wall_ms, ?), boot_id = ?, boot_ms = ?",
-            (self.taken, self.total, moment.wall_ms, moment.boot_id, moment.boot_ms),
+            " wall_ms = max(wall_ms, ?), boot_id = ?, boot_ms = ?, once_ms = max(once_ms, ?)"
+            " WHERE (SELECT max(number) FROM session) = ?",
+            (
+                self.taken,
+                self.total,
+                moment.wall_ms,
+                moment.boot_id,
+                moment.boot_ms,
+                once_ms,
+                self.session,
+            ),
         )
+        if noted.rowcount != 1:
+            raise JournalError(f"another run has taken over the journal {self._name}")
+        return once_ms
 
 
 def _insert_all(connection: sqlite3.Connection, rows: list[Cells]) -> None:

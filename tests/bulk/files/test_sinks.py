@@ -209,7 +209,7 @@ class SmallDisk(io.FileIO):
 @pytest.mark.parametrize("kind", [CsvSink, JsonLinesSink, ParquetSink])
 def test_a_full_disk_is_told_and_what_was_whole_can_be_gone_on_with(tmp_path, kind):
     path = tmp_path / f"out.{ {CsvSink: 'csv', JsonLinesSink: 'jsonl'}.get(kind, 'parquet') }"
-    given = [Record(n, str(n * n * 7919), "", "failed", "x", 0) for n in range(2, 3_000)]
+    given = [Record(n, str(n * n * 7919), "", "refused", "x", 0) for n in range(2, 3_000)]
     with pytest.raises(OSError, match="No space left") as caught:
         write_all(kind(io.BufferedWriter(SmallDisk(path, "w"))), given)
     assert caught.value.errno == errno.ENOSPC
