@@ -38,13 +38,18 @@ def show(*, journal: str, check: bool, as_json: bool) -> None:
 @runs.command()
 @click.argument("journal")
 @click.argument("position", type=click.IntRange(min=0), nargs=-1, required=True)
-@click.option("--carried-out/--not-carried-out", default=None, required=True)
+@click.option("--carried-out", is_flag=True, help="They were: they are done.")
+@click.option("--not-carried-out", is_flag=True, help="They were not: they are sent again.")
 @yes_option
-def settle(*, journal: str, position: tuple[int, ...], carried_out: bool, yes: bool) -> None:
+def settle(
+    *, journal: str, position: tuple[int, ...], carried_out: bool, not_carried_out: bool, yes: bool
+) -> None:
     """Tell a journal what became of items whose answer was lost.
 
     Find that out first. What was carried out is done; what was not is sent when the run goes on.
     """
+    if carried_out == not_carried_out:
+        raise click.UsageError("say --carried-out or --not-carried-out")
     items = count(len(position), "item")
     told = f"{items} done" if carried_out else f"{items} to be sent again"
     if not yes and not click.confirm(f"Take {told}?", err=True):

@@ -51,7 +51,6 @@ def test_settled_by_hand(bare, journal, carried_out):
     assert "item 0 is not unknown" in again.stderr
 
 
-@pytest.mark.xfail(reason="without either flag the items are taken as not carried out")
 def test_what_became_of_them_must_be_said(bare, journal):
     result = bare("runs", "settle", journal, "0", "--yes")
     assert result.exit_code == 2

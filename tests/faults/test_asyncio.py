@@ -85,7 +85,7 @@ async def test_c02_canceled_in_the_middle_of_a_batch() -> None:
             pass
 
     batch = asyncio.create_task(collect())
-    while len(transport.requests) < 500:  # noqa: ASYNC110
+    while len(transport.requests) < 500:
         await asyncio.sleep(0)
     batch.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -124,7 +124,7 @@ async def test_c04_canceled_twice_and_while_pausing() -> None:
     transport = Answering(OutcomeUnknown("lost"))
     client = Client(Account("P1"), transport=transport)
     call = asyncio.create_task(client.vshop.verify_card(iccid=ICCID))
-    while not transport.requests:  # noqa: ASYNC110
+    while not transport.requests:
         await asyncio.sleep(0)
     call.cancel()
     call.cancel()
@@ -380,7 +380,7 @@ async def test_c11_closing_ends_what_is_under_way(account: Account, server: RawS
         asyncio.create_task(client.send(operation))
         for operation in (CONFIRM, ResultConfirm(pay_id="2"))
     )
-    while not server.seen:  # noqa: ASYNC110
+    while not server.seen:
         await asyncio.sleep(0.01)
     await asyncio.wait_for(client.close(), 5)
     ended = await asyncio.wait_for(asyncio.gather(order, waiting, return_exceptions=True), 5)

@@ -82,7 +82,7 @@ class Caller:
 async def _until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
         # What is waited for happens in the server, which has no event to wait on.
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.001)
 
 

@@ -107,7 +107,7 @@ async def _run(
     }
     async with client:
         if kind == "orders":
-            with open(out, "ab", buffering=0) as stream:  # noqa: ASYNC230 - a program of its own
+            with open(out, "ab", buffering=0) as stream:
                 async with client.send_many(map(order, range(count)), **settings) as outcomes:
                     async for outcome in outcomes:
                         stream.write(f"{outcome.position} {outcome.verdict}\n".encode())

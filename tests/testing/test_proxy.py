@@ -130,7 +130,7 @@ async def test_what_is_not_forwarded_is_read_to_its_end(proxy: FaultProxy, fault
         await asyncio.sleep(0.01)
     writer.close()
     async with asyncio.timeout(5):
-        while proxy.open_connections:  # noqa: ASYNC110
+        while proxy.open_connections:
             await asyncio.sleep(0.01)
     assert proxy.bytes_up == 0
 
@@ -197,7 +197,7 @@ async def test_a_black_hole_tells_nobody_of_an_end(
     assert (server.open_connections, proxy.open_connections) == (1, 1)
     proxy.black_hole = False
     async with asyncio.timeout(5):
-        while server.open_connections or proxy.open_connections:  # noqa: ASYNC110
+        while server.open_connections or proxy.open_connections:
             await asyncio.sleep(0.01)
 
 
@@ -242,7 +242,7 @@ async def test_a_client_that_breaks_off_is_passed_on(server: RawServer, proxy: F
     await asyncio.sleep(0.05)
     proxy.drop_connections(reset=True)
     async with asyncio.timeout(5):
-        while server.open_connections or proxy.open_connections:  # noqa: ASYNC110
+        while server.open_connections or proxy.open_connections:
             await asyncio.sleep(0.01)
     assert (server.requests, server.incomplete) == ([], 1)
     writer.close()

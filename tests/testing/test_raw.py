@@ -165,7 +165,7 @@ async def test_an_endless_answer_ends_with_the_client() -> None:
         assert len(await reader.readexactly(100_000)) == 100_000
         writer.close()
         async with asyncio.timeout(5):
-            while server.open_connections:  # noqa: ASYNC110
+            while server.open_connections:
                 await asyncio.sleep(0.01)
 
 
