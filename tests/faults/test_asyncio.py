@@ -35,7 +35,7 @@ from linksfield_async import (
     SyncClient,
 )
 from linksfield_async.operations import ResultConfirm, SingleVerify
-from linksfield_async.transport import session as session_module
+from linksfield_async.transport import loops
 
 ICCID = "89852420180910340793"
 S = {"operateCode": "S", "data": {"deviceCode": ICCID}}
@@ -71,8 +71,8 @@ async def test_c01_canceled_at_each_await(account: Account, server: RawServer) -
                 passed += 1
             assert ours() <= before
         assert passed
-        held = next(iter(session_module._alive))
-        assert not held.under_way
+        held = next(iter(loops.alive))
+        assert not len(held.calls)
         assert (await client.vshop.verify_card(iccid=ICCID)).iccid == ICCID
 
 

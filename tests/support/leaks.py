@@ -8,7 +8,7 @@ import os
 import threading
 import time
 
-from linksfield_async.transport import session
+from linksfield_async.transport import loops
 
 
 def open_now() -> dict[str, int]:
@@ -19,7 +19,7 @@ def open_now() -> dict[str, int]:
             target = os.readlink(f"/proc/self/fd/{number}")
             kinds["sockets"] += target.startswith("socket:")
             kinds["selectors"] += "eventpoll" in target
-    return kinds | {"sessions": len(session._alive)}
+    return kinds | {"sessions": len(loops.alive)}
 
 
 def still_open(before: dict[str, int], patience: float = 1.0) -> dict[str, int]:

@@ -24,7 +24,7 @@ from linksfield_async.errors import (
     NotSent,
     OutcomeUnknown,
 )
-from linksfield_async.transport import session as session_module
+from linksfield_async.transport import loops
 from linksfield_async.transport.session import SessionTransport
 
 
@@ -74,8 +74,8 @@ def test_c05_one_transport_in_several_loops_one_after_another(served: str) -> No
         for _ in range(3):
             assert asyncio.run(use()) == 200
         gc.collect()
-        assert not transport._held
-        assert not session_module._alive
+        assert not transport._loops.held
+        assert not loops.alive
         asyncio.run(transport.close())
 
 
@@ -97,7 +97,7 @@ def test_c11_a_forgotten_client_is_told_of_once(served: str, loop_ends_first: bo
         kept.clear()
         gc.collect()
     assert [str(one.message) for one in told] == ["a Client was not closed: use `async with`"]
-    assert not session_module._alive
+    assert not loops.alive
 
 
 def test_one_transport_in_several_loops_at_once(served: str) -> None:
@@ -125,7 +125,7 @@ def test_closing_closes_the_sessions_of_other_loops(served: str) -> None:
 
     async def use() -> None:
         await transport.send(request_to(served), LIMITS)
-        sessions.extend(held.session for held in transport._held.values())
+        sessions.extend(held.pools.session for held in transport._loops.held.values())
         used.set()
         await asyncio.to_thread(may_end.wait, 5)
 
@@ -239,13 +239,13 @@ async def test_a_call_that_begins_while_closing_is_not_sent(
     trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
     transport = SessionTransport(Options(ca_file=str(tmp_path / "ca.pem")))
     may_go_on = threading.Event()
-    make = session_module._tls_context
+    make = loops.tls_context
 
     def slow(ca_file: str) -> Any:
         may_go_on.wait(5)
         return make(ca_file)
 
-    monkeypatch.setattr(session_module, "_tls_context", slow)
+    monkeypatch.setattr(loops, "tls_context", slow)
     call = asyncio.create_task(transport.send(request_to(server.url), LIMITS))
     await asyncio.sleep(0.05)
     await transport.close()
@@ -253,4 +253,4 @@ async def test_a_call_that_begins_while_closing_is_not_sent(
     with pytest.raises(ClientClosed):
         await call
     assert server.seen == []
-    assert not transport._held
+    assert not transport._loops.held
