@@ -22,12 +22,12 @@ from .pipeline import Exchange, Pipeline, Shared
 from .resilience.breaker import BreakerState
 from .resilience.rate import Limiter
 from .telemetry import Observer, observers_with_log
-from .transport.base import Transport
-from .transport.session import SessionTransport
+from .transport.base import OwnTransport, Transport
+from .transport.choice import transport_for
 
 T = TypeVar("T")
 
-_SHARED = frozenset({"connections", "ca_file", "rate"})
+_SHARED = frozenset({"connections", "ca_file", "rate", "transport"})
 """Options that a view cannot change, because it shares what they are about."""
 
 
@@ -50,9 +50,9 @@ class Client:
             raise ConfigurationError("Client needs an Account, e.g. Account.from_env()")
         codec_for(account.wire_names)  # made here, so that no event loop waits for it
         options = options or Options()
-        own: SessionTransport | None = None
+        own: OwnTransport | None = None
         if transport is None:
-            transport = own = SessionTransport(options)
+            transport = own = transport_for(options)
         limiter = None if options.rate is None else Limiter(options.rate)
         shared = Shared(
             account=account,
@@ -62,7 +62,7 @@ class Client:
         )
         self._open(Pipeline(shared, options), own)
 
-    def _open(self, pipeline: Pipeline, own: SessionTransport | None) -> None:
+    def _open(self, pipeline: Pipeline, own: OwnTransport | None) -> None:
         self._pipeline = pipeline
         self._own_transport = own
         self.vshop = AsyncVshop(pipeline)

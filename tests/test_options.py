@@ -8,7 +8,7 @@ import pytest
 
 from linksfield_async import AdaptiveRate, ConfigurationError, Options, Rate
 
-NOT_NUMBERS = {"ca_file", "rate", "rate_wait"}
+NOT_NUMBERS = {"ca_file", "rate", "rate_wait", "transport"}
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,10 @@ def test_a_rate_is_a_number_a_rate_or_adaptive() -> None:
     for wrong in (-1, float("nan"), "1"):
         with pytest.raises(ConfigurationError, match=r"Options\.rate_wait"):
             Options(rate_wait=wrong)
+
+
+def test_a_transport_is_one_of_three_words() -> None:
+    assert Options(transport="direct").transport == "direct"
+    for wrong in ("aiohttp", None, 1, object()):
+        with pytest.raises(ConfigurationError, match=r"Options\.transport must be one of auto"):
+            Options(transport=wrong)  # type: ignore[arg-type]

@@ -30,3 +30,11 @@ class Transport(Protocol):
         no byte left, BadAnswer for an answer that breaks a limit, OutcomeUnknown otherwise.
         """
         ...
+
+
+class OwnTransport(Transport, Protocol):
+    """A transport that a client made for itself, and closes."""
+
+    async def close(self) -> None:
+        """End what is under way and close all connections; twice does nothing."""
+        ...

@@ -21,9 +21,13 @@ _BETWEEN_LOOKS = 0.005
 
 
 class Wire(Protocol):
-    """What a call waits for: something that remembers when it was last active."""
+    """What a call waits for: something that knows when it was last active."""
 
     active_at: float
+
+    def silent_since(self) -> float:
+        """Give the moment of the loop's time at which it was last active."""
+        ...
 
 
 class Call:
@@ -57,7 +61,7 @@ class Call:
     def limit(self) -> tuple[float, Ended]:
         """Give the nearest limit, in the loop's time."""
         if self._wire is not None:
-            silent_at = self._wire.active_at + self._patience
+            silent_at = self._wire.silent_since() + self._patience
             if silent_at < self.due:
                 return silent_at, Ended.SILENCE
         return self.due, Ended.DEADLINE
@@ -94,6 +98,7 @@ class Calls:
     def listen(self, call: Call, wire: Wire, patience: float) -> None:
         """Let the call wait for an answer, `patience` seconds for each part of it."""
         call.listen(wire, patience)
+        wire.active_at = self._loop.time()
         silent_at = wire.active_at + patience
         if silent_at < self._rings_at:
             self._ring_at(silent_at)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 
 import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError
 
 from ..errors import ConnectFailed, DeadlineExceeded, NotSent, OutcomeUnknown, TLSFailed
 from ..masking import one_line
@@ -30,7 +29,11 @@ class Lost(Exception):
     """Stands for a lost connection on its way through aiohttp, which would repeat the request."""
 
 
-FAULTS = (TimeoutError, OSError, aiohttp.ClientError, HttpProcessingError, Lost)
+class NotHttp(Exception):
+    """Stands for what aiohttp's parser says of bytes that are no HTTP answer."""
+
+
+FAULTS = (TimeoutError, OSError, aiohttp.ClientError, Lost, NotHttp)
 """What aiohttp raises of the network and of an answer; anything else is an error in a program."""
 
 
@@ -63,7 +66,7 @@ def _what_happened(error: BaseException, ended: Ended | None) -> str:
         return f"{Ended.DEADLINE.value} before the answer was complete"
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the answer was truncated or could not be decompressed"
-    if isinstance(error, (aiohttp.ClientResponseError, HttpProcessingError)):
+    if isinstance(error, (aiohttp.ClientResponseError, NotHttp)):
         return "what came back is not HTTP"
     return "the connection was lost before an answer"
 
@@ -74,6 +77,6 @@ def _bare_timeout(error: BaseException) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    cause = error.__cause__ if isinstance(error, Lost) else error
+    cause = (error.__cause__ or error) if isinstance(error, Lost) else error
     text = getattr(cause, "strerror", None)
     return text if isinstance(text, str) and text else type(cause).__name__

@@ -11,11 +11,19 @@ async def read_bounded(content: aiohttp.StreamReader, limit: int, status: int) -
     """Read to the end; raises ResponseTooLarge, and leaves the rest to whoever closes."""
     chunks: list[bytes] = []
     size = 0
-    while chunk := await content.readany():
+    while chunk := await _next(content):
         size += len(chunk)
         check_size(size, limit, status)
         chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _next(content: aiohttp.StreamReader) -> bytes:
+    try:
+        return await content.readany()
+    except RuntimeError as error:
+        # aiohttp says so of a connection that is gone although its answer is not complete.
+        raise aiohttp.ClientPayloadError(str(error)) from error
 
 
 def check_size(size: int, limit: int, status: int) -> None:

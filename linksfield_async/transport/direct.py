@@ -1,0 +1,117 @@
+"""The transport that writes requests itself, at a fraction of what a session costs.
+
+aiohttp keeps what is hard: the pool, DNS, happy eyeballs, TLS, keep-alive, the parser of answers
+and decompression. The exchange is written here: a connection, one write, one answer. So whether
+bytes left is a fact, nothing is repeated behind anyone's back, and no redirect or cookie exists.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from http import HTTPStatus
+
+from ..errors import LinksfieldError
+from ..options import Options
+from ..protocol import Request, Response
+from .base import Limits
+from .calls import Call, Calls
+from .faults import FAULTS, conclude
+from .heads import Endpoint, origin_url, split
+from .loops import PerLoop
+from .reading import check_size, read_bounded
+from .wires import Template, Wire, WireConnector
+
+_MOST_ENDPOINTS = 256
+
+
+class DirectTransport:
+    """Sends over one pool of connections per running event loop, made at first use."""
+
+    def __init__(self, options: Options | None = None) -> None:
+        self._loops = PerLoop(options or Options(), _Wires)
+
+    async def send(self, request: Request, limits: Limits) -> Response:
+        """Send the request once; see `Transport.send`."""
+        due = asyncio.get_running_loop().time() + limits.deadline
+        held = await self._loops.here()
+        failure: LinksfieldError
+        call = held.calls.begin(due)
+        try:
+            return await _exchange(held.pools, held.calls, call, request, limits)
+        except asyncio.CancelledError as error:
+            if not call.was_ended():
+                raise
+            failure = conclude(error, sent=call.sent, ended=call.ended)
+        except FAULTS as error:
+            failure = conclude(error, sent=call.sent, ended=call.ended)
+        finally:
+            held.calls.over(call)
+        # Raised out here and from a stand-in: aiohttp's own errors may hold what was sent.
+        raise failure
+
+    async def close(self) -> None:
+        """End what is under way and close the connections of all loops; twice does nothing."""
+        await self._loops.close()
+
+
+class _Wires:
+    """What one event loop has."""
+
+    def __init__(self, options: Options, tls: ssl.SSLContext | bool) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.kept = WireConnector(options.connections, tls, force_close=False)
+        self.once = WireConnector(options.connections, tls, force_close=True)
+        """For requests that must not be carried out twice: each has a connection of its own."""
+        self._endpoints: dict[str, Endpoint] = {}
+
+    def endpoint(self, origin: str) -> Endpoint:
+        found = self._endpoints.get(origin)
+        if found is None:
+            if len(self._endpoints) >= _MOST_ENDPOINTS:
+                self._endpoints.clear()
+            found = Endpoint(origin, Template(origin_url(origin), self._loop))
+            self._endpoints[origin] = found
+        return found
+
+    async def close(self) -> None:
+        await self.kept.close()
+        await self.once.close()
+
+
+async def _exchange(
+    wires: _Wires, calls: Calls, call: Call, request: Request, limits: Limits
+) -> Response:
+    """Take a connection, send, read the answer, and put the connection back if all is well."""
+    origin, target = split(request)
+    endpoint = wires.endpoint(origin)
+    content = endpoint.head(request, target, close=request.once) + request.body
+    connector = wires.once if request.once else wires.kept
+    connection, wire = await connector.take(endpoint.template, limits.connect)
+    try:
+        wire.expect_answer(has_body=request.method != "HEAD")
+        calls.listen(call, wire, limits.read)
+        call.sent = True
+        wire.write(content)
+        response = await _answer(wire, limits.max_answer_bytes)
+    except BaseException:
+        connection.close()
+        raise
+    if wire.is_reusable():
+        wire.rest()
+        connection.release()
+    else:
+        connection.close()
+    return response
+
+
+async def _answer(wire: Wire, limit: int) -> Response:
+    message, content = await wire.next_answer()
+    while 100 <= message.code < 200 and message.code != HTTPStatus.SWITCHING_PROTOCOLS:
+        message, content = await wire.next_answer()  # those before were interim answers
+    if content.is_eof():
+        body = content.read_nowait()
+        check_size(len(body), limit, message.code)
+    else:
+        body = await read_bounded(content, limit, message.code)
+    return Response(message.code, body, message.headers)
