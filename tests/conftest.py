@@ -11,8 +11,9 @@ import pytest
 from catalogue import summary
 from leaks import open_now, still_open
 from servers import RawServer, raw_server
+from transports import options
 
-from linksfield_async import Account, Client, Endpoints, Options
+from linksfield_async import Account, Client, Endpoints
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -78,7 +79,7 @@ def account(server: RawServer) -> Account:
 
 @pytest.fixture
 async def client(account: Account) -> AsyncIterator[Client]:
-    async with Client(account, options=Options(deadline=5)) as client:
+    async with Client(account, options=options(deadline=5)) as client:
         yield client
 
 

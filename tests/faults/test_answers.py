@@ -19,6 +19,7 @@ from typing import Any
 
 import attrs
 import pytest
+import transports
 from servers import RawServer, Seen
 
 from linksfield_async import OPERATIONS, Account, Client, Effect, Options
@@ -51,7 +52,9 @@ from linksfield_async.operations import (
 from linksfield_async.pipeline import Pipeline, Shared
 from linksfield_async.resilience import pauses
 from linksfield_async.resilience.clock import Clock
-from linksfield_async.transport.session import SessionTransport
+
+both = transports.both
+pytestmark = pytest.mark.usefixtures("both")
 
 CARD = "89852420180910340793"
 OTHER = "89852420180910340801"
@@ -176,7 +179,7 @@ class Skipping:
 @asynccontextmanager
 async def skipping(account: Account, clock: Skipping, **options: Any) -> AsyncIterator[Pipeline]:
     """A pipeline over real sockets whose pauses take no time."""
-    transport = SessionTransport()
+    transport = transports.transport()
     try:
         shared = Shared(account=account, transport=transport, clock=clock.clock())
         yield Pipeline(shared, Options(**options))

@@ -19,6 +19,7 @@ from typing import Any
 
 import attrs
 import pytest
+import transports
 import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -65,6 +66,9 @@ from linksfield_async.testing import (
     Reset,
     http_answer,
 )
+
+both = transports.both
+pytestmark = pytest.mark.usefixtures("both")
 
 MOST_ATTEMPTS = 3
 """Of a read, and of anything that is proved unsent."""
@@ -117,9 +121,8 @@ async def proxy(server: RawServer) -> AsyncIterator[FaultProxy]:
 @asynccontextmanager
 async def client_of(target: LoopbackServer | str, **options: Any) -> AsyncIterator[Client]:
     url = target if isinstance(target, str) else target.url
-    options = {"deadline": 5.0} | options
     account = Account("P000270", endpoints=Endpoints.at(url))
-    async with Client(account, options=Options(**options)) as client:
+    async with Client(account, options=transports.options(**{"deadline": 5.0} | options)) as client:
         yield client
 
 
