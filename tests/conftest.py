@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+import transports
 from catalogue import summary
 from leaks import open_now, still_open
 from servers import RawServer, raw_server
-from transports import options
 
 from linksfield_async import Account, Client, Endpoints
+
+both = transports.both
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -79,7 +81,7 @@ def account(server: RawServer) -> Account:
 
 @pytest.fixture
 async def client(account: Account) -> AsyncIterator[Client]:
-    async with Client(account, options=options(deadline=5)) as client:
+    async with Client(account, options=transports.options(deadline=5)) as client:
         yield client
 
 

@@ -12,12 +12,20 @@ import math
 from contextlib import suppress
 from typing import Any, Protocol
 
+from ..errors import DeadlineExceeded
 from .faults import Ended
 
 _SOON = 0.001
 """Seconds by which a loop's clock may be coarse."""
 _BETWEEN_LOOKS = 0.005
 """Seconds: thousands of calls past their limits are not looked through for each of them."""
+
+
+def due_in(seconds: float) -> float:
+    """Give the moment of the running loop's time; DeadlineExceeded where it has passed."""
+    if seconds <= 0:
+        raise DeadlineExceeded("the deadline passed before anything was sent")
+    return asyncio.get_running_loop().time() + seconds
 
 
 class Wire(Protocol):

@@ -15,7 +15,7 @@ from ..errors import LinksfieldError
 from ..options import Options
 from ..protocol import Request, Response
 from .base import Limits
-from .calls import Call, Calls
+from .calls import Call, Calls, due_in
 from .faults import FAULTS, conclude
 from .heads import Endpoint, origin_url, split
 from .loops import PerLoop
@@ -33,7 +33,7 @@ class DirectTransport:
 
     async def send(self, request: Request, limits: Limits) -> Response:
         """Send the request once; see `Transport.send`."""
-        due = asyncio.get_running_loop().time() + limits.deadline
+        due = due_in(limits.deadline)
         held = await self._loops.here()
         failure: LinksfieldError
         call = held.calls.begin(due)

@@ -25,7 +25,7 @@ def unfit_reason() -> str | None:
     try:
         # Imported here, because an import may be what fails.
         wires: Any = importlib.import_module(".wires", __package__)
-        found = [*_missing(wires), *_misread(wires)]
+        found = [*_missing(wires)] or [*_misread(wires)]
     except Exception as error:
         # Whatever an unknown version raises, it means that it is unfit, and is told as such.
         found = [f"{type(error).__name__}: {error}"]
@@ -95,7 +95,7 @@ _ANSWER = b"HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 2\r\n\r\n{}"
 def _misread(wires: Any) -> Iterator[str]:
     """Read an answer through a wire, as an exchange does, and name what came out wrong."""
     # Nothing waits here, so of the loop nothing but the time is used.
-    loop = SimpleNamespace(time=lambda: 1.0)
+    loop = SimpleNamespace(time=lambda: 1.0, create_future=_waited)
     for more in (b"", b"HTTP", _ANSWER):
         wire, plug = wires.Wire(loop), _Plug()
         wire.connection_made(plug)
@@ -117,4 +117,8 @@ def _without_waiting(coroutine: Any) -> Any:
     except StopIteration as ended:
         return ended.value
     coroutine.close()
+    return _waited()
+
+
+def _waited() -> Any:
     raise RuntimeError("an answer that is there is waited for")

@@ -23,6 +23,7 @@ from ..errors import LinksfieldError, ResponseTooLarge
 from ..options import Options
 from ..protocol import Request, Response
 from .base import Limits
+from .calls import due_in
 from .faults import FAULTS, Ended, Lost, conclude
 from .loops import PerLoop
 from .reading import read_bounded
@@ -73,7 +74,7 @@ class SessionTransport:
 
     async def send(self, request: Request, limits: Limits) -> Response:
         """Send the request once; see `Transport.send`."""
-        due = asyncio.get_running_loop().time() + limits.deadline
+        due = due_in(limits.deadline)
         held = await self._loops.here()
         failure: LinksfieldError
         evidence = _Evidence()

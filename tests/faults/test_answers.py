@@ -53,7 +53,6 @@ from linksfield_async.pipeline import Pipeline, Shared
 from linksfield_async.resilience import pauses
 from linksfield_async.resilience.clock import Clock
 
-both = transports.both
 pytestmark = pytest.mark.usefixtures("both")
 
 CARD = "89852420180910340793"

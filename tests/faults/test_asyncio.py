@@ -19,6 +19,7 @@ from typing import Any
 
 import anyio
 import pytest
+import transports
 from servers import RawServer, server_in_thread
 from stubs import Answering
 
@@ -30,12 +31,13 @@ from linksfield_async import (
     Endpoints,
     LinksfieldError,
     NotSent,
-    Options,
     OutcomeUnknown,
     SyncClient,
 )
 from linksfield_async.operations import ResultConfirm, SingleVerify
 from linksfield_async.transport import loops
+
+over_both = pytest.mark.usefixtures("both")
 
 ICCID = "89852420180910340793"
 S = {"operateCode": "S", "data": {"deviceCode": ICCID}}
@@ -53,10 +55,11 @@ async def silence(*_: Any) -> None:
     await asyncio.sleep(30)
 
 
+@over_both
 async def test_c01_canceled_at_each_await(account: Account, server: RawServer) -> None:
     """CancelledError passes, nothing is left, and the client goes on working."""
     server.answers(S)
-    async with Client(account, options=Options(connections=2)) as client:
+    async with Client(account, options=transports.options(connections=2)) as client:
         await client.vshop.verify_card(iccid=ICCID)
         before = {*ours()}
         passed = 0
@@ -97,6 +100,7 @@ async def test_c02_canceled_in_the_middle_of_a_batch() -> None:
     assert len(transport.requests) == sent < 10_000
 
 
+@over_both
 async def test_c03_timeouts_from_outside(client: Client, server: RawServer) -> None:
     server.answers_by(silence)
     with pytest.raises(TimeoutError):
@@ -133,11 +137,12 @@ async def test_c04_canceled_twice_and_while_pausing() -> None:
     assert len(transport.requests) <= 2
 
 
+@over_both
 async def test_c04_canceled_while_waiting_for_a_connection(
     account: Account, server: RawServer
 ) -> None:
     server.answers_by(silence)
-    async with Client(account, options=Options(connections=1, deadline=5)) as client:
+    async with Client(account, options=transports.options(connections=1, deadline=5)) as client:
         first = asyncio.create_task(client.send(ResultConfirm(pay_id="first")))
         waiting = asyncio.create_task(client.send(CONFIRM))
         await asyncio.sleep(0.05)
@@ -162,8 +167,9 @@ def account_at(server: RawServer) -> Account:
     return Account("P000270", endpoints=Endpoints.at(server.url))
 
 
+@over_both
 def test_c05_made_before_any_loop_used_in_three(served: RawServer) -> None:
-    client = Client(account_at(served))
+    client = Client(account_at(served), options=transports.options())
 
     async def use() -> str | None:
         return (await client.vshop.verify_card(iccid=ICCID)).iccid
@@ -174,8 +180,9 @@ def test_c05_made_before_any_loop_used_in_three(served: RawServer) -> None:
         asyncio.run(client.close())
 
 
+@over_both
 def test_c05_four_threads_with_loops_of_their_own(served: RawServer) -> None:
-    client = Client(account_at(served))
+    client = Client(account_at(served), options=transports.options())
     read: list[str | None] = []
 
     async def use() -> None:
@@ -211,9 +218,10 @@ def in_a_child(work: Any) -> int:
         signal.alarm(0)
 
 
+@over_both
 @needs_fork
 def test_c06_a_client_goes_on_in_a_child_and_in_its_parent(served: RawServer) -> None:
-    client = Client(account_at(served))
+    client = Client(account_at(served), options=transports.options())
 
     async def use(times: int) -> int:
         for _ in range(times):
@@ -226,10 +234,11 @@ def test_c06_a_client_goes_on_in_a_child_and_in_its_parent(served: RawServer) ->
     asyncio.run(client.close())
 
 
+@over_both
 @needs_fork
 def test_c06_a_child_that_only_exits_leaves_its_parent_alone(served: RawServer) -> None:
     async def parent() -> None:
-        async with Client(account_at(served)) as client:
+        async with Client(account_at(served), options=transports.options()) as client:
             await client.vshop.verify_card(iccid=ICCID)
             assert in_a_child(lambda: 5) == 5
             for _ in range(20):
@@ -239,9 +248,10 @@ def test_c06_a_child_that_only_exits_leaves_its_parent_alone(served: RawServer) 
     assert served.connections == 1
 
 
+@over_both
 @needs_fork
 def test_c06_the_blocking_client_after_a_fork(served: RawServer) -> None:
-    with SyncClient(account_at(served)) as client:
+    with SyncClient(account_at(served), options=transports.options()) as client:
         client.vshop.verify_card(iccid=ICCID)
 
         def child() -> int:
@@ -334,9 +344,10 @@ def test_c09_a_process_ends_with_a_client_still_open() -> None:
     assert run.returncode == 0, run.stderr
 
 
+@over_both
 def test_c09_closed_from_another_thread_during_a_call(served: RawServer) -> None:
     served.answers_by(silence)
-    client = SyncClient(account_at(served)).__enter__()
+    client = SyncClient(account_at(served), options=transports.options()).__enter__()
     ended: list[BaseException] = []
 
     def call() -> None:
@@ -355,8 +366,9 @@ def test_c09_closed_from_another_thread_during_a_call(served: RawServer) -> None
     assert len(served.seen) == 1
 
 
+@over_both
 def test_c10_many_threads_on_one_blocking_client(served: RawServer) -> None:
-    with SyncClient(account_at(served)) as client:
+    with SyncClient(account_at(served), options=transports.options()) as client:
         right: list[bool] = []
 
         def call() -> None:
@@ -373,9 +385,10 @@ def test_c10_many_threads_on_one_blocking_client(served: RawServer) -> None:
     assert len(served.seen) == 640
 
 
+@over_both
 async def test_c11_closing_ends_what_is_under_way(account: Account, server: RawServer) -> None:
     server.answers_by(silence)
-    client = Client(account, options=Options(connections=1))
+    client = Client(account, options=transports.options(connections=1))
     order, waiting = (
         asyncio.create_task(client.send(operation))
         for operation in (CONFIRM, ResultConfirm(pay_id="2"))

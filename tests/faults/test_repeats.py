@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 import pytest
+import transports
 from stubs import Answering
 
 from linksfield_async import (
@@ -50,7 +51,6 @@ from linksfield_async.testing import (
     Step,
     http_answer,
 )
-from linksfield_async.transport.session import SessionTransport
 
 ICCID = "89852420180910340793"
 ONCE = [operation for operation in OPERATIONS if operation.effect is Effect.ONCE]
@@ -387,7 +387,7 @@ async def test_nothing_sent_is_repeated_for_once_too(server: RawServer) -> None:
                 raise refusal
             return await self.inner.send(request, limits)
 
-    inner = SessionTransport()
+    inner = transports.transport()
     async with Client(account, transport=Flaky(inner)) as client:
         exchange = await client.exchange(ResultConfirm(pay_id="1"))
     await inner.close()

@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, unquote
 
 import attrs
 import pytest
+import transports
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import reference_sign
@@ -61,7 +62,6 @@ from linksfield_async.operations import (
 from linksfield_async.pipeline import Pipeline, Shared
 from linksfield_async.resilience import pauses
 from linksfield_async.resilience.clock import Clock
-from linksfield_async.transport.session import SessionTransport
 
 CARD = "89852420180910340793"
 CONTRACT = Path(__file__).parent.parent / "contract"
@@ -123,7 +123,7 @@ class Skipping:
 @asynccontextmanager
 async def timed(account: Account, clock: Skipping, **options: Any) -> AsyncIterator[Pipeline]:
     """A pipeline over real sockets with a clock of the test's own."""
-    transport = SessionTransport()
+    transport = transports.transport()
     try:
         shared = Shared(account=account, transport=transport, clock=clock.clock())
         yield Pipeline(shared, Options(**options))

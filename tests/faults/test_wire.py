@@ -67,7 +67,6 @@ from linksfield_async.testing import (
     http_answer,
 )
 
-both = transports.both
 pytestmark = pytest.mark.usefixtures("both")
 
 MOST_ATTEMPTS = 3

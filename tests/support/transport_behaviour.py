@@ -9,6 +9,7 @@ import socket
 import ssl
 import traceback
 import zlib
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -17,6 +18,7 @@ import trustme
 from servers import RawServer, Seen, raw_server
 
 from linksfield_async.errors import (
+    BadAnswer,
     ConnectFailed,
     DeadlineExceeded,
     LinksfieldError,
@@ -49,6 +51,39 @@ async def reset(_: Seen, writer: asyncio.StreamWriter) -> None:
 
 async def silence(_: Seen, writer: asyncio.StreamWriter) -> None:
     await asyncio.sleep(30)
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+EVIL = OK + b"Content-Length: 4\r\n\r\nevil"
+AFTER = {
+    "an answer": OK + b"Content-Length: 2\r\n\r\n{}",
+    "two answers": OK + b"Content-Length: 2\r\n\r\n{}" + EVIL,
+    "one and a part": OK + b"Content-Length: 2\r\n\r\n{}" + EVIL[:15],
+    "longer than it says": OK + b"Content-Length: 2\r\n\r\n{}evil",
+    "an answer without a body, with one": b"HTTP/1.1 204 X\r\nContent-Length: 4\r\n\r\nevil",
+    "not modified, with a body": b"HTTP/1.1 304 X\r\nContent-Length: 4\r\n\r\nevil",
+    "shorter than it says": OK + b"Content-Length: 100\r\n\r\n{}",
+    "chunks": OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "chunks and more": OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n" + EVIL,
+    "chunks without an end": OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+    "interim only": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "interim and answer": b"HTTP/1.1 103 X\r\n\r\n" + OK + b"Content-Length: 0\r\n\r\n",
+    "switching": b"HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n" + EVIL,
+    "101 alone": b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + EVIL,
+    "not HTTP": b"SSH-2.0-OpenSSH_9.2\r\n",
+    "nothing": b"",
+    "half a head": OK + b"Content-Le",
+    "two lengths": OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}" + EVIL,
+    "too large": OK + b"Content-Length: 5000\r\n\r\n" + b"x" * 5000,
+    "too large, with more": OK + b"Content-Length: 5000\r\n\r\n" + b"x" * 2000,
+    "no length": OK + b"\r\n" + EVIL,
+    "HTTP/1.0": b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}" + EVIL,
+    "says that it closes": OK + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}" + EVIL,
+    "not gzip": OK + b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nevil" + EVIL,
+    "line ends": OK + b"Content-Length: 2\r\n\r\n{}\r\n\r\n",
+    "an error status": b"HTTP/1.1 500 X\r\nContent-Length: 2\r\n\r\n{}" + EVIL,
+}
+"""What comes as the answer to a request; whatever is concluded, the next one gets its own."""
 
 
 class TransportBehaviour:
@@ -286,6 +321,69 @@ class TransportBehaviour:
     ) -> None:
         server.answers(gzip.compress(b'{"a": 1}'), headers={"Content-Encoding": "gzip"})
         assert (await transport.send(request_to(server.url), LIMITS)).body == b'{"a": 1}'
+
+    # After a fault
+
+    @pytest.mark.parametrize("fault", AFTER.values(), ids=AFTER.keys())
+    @pytest.mark.parametrize("closes", [False, True], ids=["stays open", "closes"])
+    async def test_the_next_answer_is_its_own(
+        self, transport_of_one: Transport, server: RawServer, fault: bytes, closes: bool
+    ) -> None:
+        """No connection with anything of a fault left on it goes back to the pool."""
+
+        async def answer(seen: Seen, writer: asyncio.StreamWriter) -> None:
+            if seen.body == b"fault":
+                writer.write(fault)
+                if closes:
+                    writer.close()
+                return
+            length = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(seen.body)
+            writer.write(length + seen.body)
+
+        server.answers_by(answer)
+        limits = attrs.evolve(LIMITS, deadline=0.3, read=0.1, max_answer_bytes=1000)
+        for turn in range(2):
+            with suppress(OutcomeUnknown, BadAnswer):
+                await transport_of_one.send(request_to(server.url, body=b"fault"), limits)
+            if closes:
+                await asyncio.sleep(0.01)  # else it would cross the next request
+            for n in range(2):
+                own = b"own %d %d" % (turn, n)
+                response = await transport_of_one.send(request_to(server.url, body=own), LIMITS)
+                assert (response.status, response.body) == (200, own)
+
+    @pytest.mark.parametrize("part", [0, 20, 45], ids=["silent", "in the head", "in the body"])
+    @pytest.mark.parametrize("how", ["canceled", "deadline", "read timeout"])
+    async def test_the_next_answer_is_its_own_after_giving_up(
+        self, transport_of_one: Transport, server: RawServer, part: int, how: str
+    ) -> None:
+        """The rest of the answer that was given up comes late, while the next is waited for."""
+        late = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nnot your own"
+
+        async def answer(seen: Seen, writer: asyncio.StreamWriter) -> None:
+            if seen.body == b"fault":
+                writer.write(late[:part])
+                await asyncio.sleep(0.12)
+                writer.write(late[part:])
+            else:
+                await asyncio.sleep(0.05)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nown")
+
+        server.answers_by(answer)
+        limits = {
+            "canceled": LIMITS,
+            "deadline": attrs.evolve(LIMITS, deadline=0.1),
+            "read timeout": attrs.evolve(LIMITS, read=0.1),
+        }[how]
+        faulty = transport_of_one.send(request_to(server.url, body=b"fault"), limits)
+        if how == "canceled":
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(faulty, 0.1)
+        else:
+            with pytest.raises(OutcomeUnknown):
+                await faulty
+        response = await transport_of_one.send(request_to(server.url), LIMITS)
+        assert response.body == b"own"
 
     # TLS
 

@@ -17,9 +17,10 @@ from typing import Any, get_args, get_origin
 
 import attrs
 import pytest
+import transports
 from servers import RawServer, Seen
 
-from linksfield_async import OPERATIONS, Account, Endpoints, LinksfieldError, Operation, Options
+from linksfield_async import OPERATIONS, Account, Endpoints, LinksfieldError, Operation
 from linksfield_async.bulk.engine import send_many
 from linksfield_async.operation import WIRE_KEY, result_model, wire_fields
 from linksfield_async.operations import (
@@ -32,7 +33,7 @@ from linksfield_async.pipeline import Pipeline
 from linksfield_async.protocol import Response, decode
 from linksfield_async.resilience.clock import Clock
 from linksfield_async.telemetry import Logging
-from linksfield_async.transport.session import SessionTransport
+from linksfield_async.transport.choice import transport_for
 from linksfield_async.values import without_none
 
 ICCID = "89852420180910340793"
@@ -157,11 +158,11 @@ def scanner() -> Iterator[Scanner]:
 
 @pytest.fixture
 async def sending(
-    server: RawServer, watched: Callable[..., Pipeline], otel: Any, scanner: Scanner
+    both: str, server: RawServer, watched: Callable[..., Pipeline], otel: Any, scanner: Scanner
 ) -> AsyncIterator[Pipeline]:
     asyncio.get_running_loop().set_debug(True)
-    options = Options(deadline=5, attempts=2, read_timeout=0.2)
-    transport = SessionTransport(options)
+    options = transports.options(deadline=5, attempts=2, read_timeout=0.2)
+    transport = transport_for(options)
     account = Account("P000270", endpoints=Endpoints.at(server.url), access_code=ACCESS_CODE)
     observers = (Logging(bodies=True), otel.observer)
     pipeline = watched(

@@ -1,0 +1,319 @@
+"""DirectTransport: what it does beyond what every transport must do."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import trustme
+from servers import RawServer, Seen, serving
+from transport_behaviour import HEADERS, LIMITS, TransportBehaviour, request_to
+
+from linksfield_async import Client, Options
+from linksfield_async.errors import ConfigurationError, ConnectFailed, InvalidInput, NotSent
+from linksfield_async.protocol import Request
+from linksfield_async.transport.direct import DirectTransport
+from linksfield_async.transport.wires import WireConnector
+
+
+class TestDirectTransport(TransportBehaviour):
+    @pytest.fixture
+    async def transport(self) -> AsyncIterator[DirectTransport]:
+        transport = DirectTransport()
+        yield transport
+        await transport.close()
+
+    @pytest.fixture
+    async def transport_of_one(self) -> AsyncIterator[DirectTransport]:
+        transport = DirectTransport(Options(connections=1))
+        yield transport
+        await transport.close()
+
+    @pytest.fixture
+    async def transport_trusting(
+        self, tmp_path: Path
+    ) -> AsyncIterator[tuple[DirectTransport, trustme.CA]]:
+        ca = trustme.CA()
+        ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+        transport = DirectTransport(Options(ca_file=str(tmp_path / "ca.pem")))
+        yield transport, ca
+        await transport.close()
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[DirectTransport]:
+    transport = DirectTransport(Options(connections=2))
+    yield transport
+    await transport.close()
+
+
+async def test_a_client_uses_it_by_itself(client: Client) -> None:
+    """Fails loudly where an aiohttp that is allowed would let the client fall back."""
+    assert isinstance(client._own_transport, DirectTransport)
+
+
+# What is sent
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "GET"])
+@pytest.mark.parametrize("once", [False, True])
+async def test_the_head_says_what_aiohttp_would_say(
+    transport: DirectTransport, server: RawServer, method: str, once: bool
+) -> None:
+    server.answers({})
+    body = b"" if method == "GET" else b"{}"
+    await transport.send(Request(method, f"{server.url}/x?q=1", HEADERS, body, once), LIMITS)
+    seen = server.seen[0].headers
+    assert seen.pop("user-agent").startswith("Python/")  # where no request names one itself
+    assert seen == {
+        "host": server.url.removeprefix("http://"),
+        "accept": "*/*",
+        "accept-encoding": "gzip, deflate",
+        "accept-language": "en-US",
+        "content-type": "application/json",
+        **({"content-length": "2"} if body else {}),
+        **({"connection": "close"} if once else {}),
+    }
+
+
+async def test_a_method_with_a_body_says_that_there_is_none(
+    transport: DirectTransport, server: RawServer
+) -> None:
+    server.answers({})
+    for method in ("POST", "DELETE", "GET"):
+        await transport.send(Request(method, f"{server.url}/x", {}), LIMITS)
+    assert [seen.headers.get("content-length") for seen in server.seen] == ["0", "0", None]
+
+
+async def test_head_and_body_leave_in_one_piece(transport: DirectTransport) -> None:
+    pieces: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pieces.append(await reader.read(65_536))
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await reader.read()
+
+    async with serving(serve) as url:
+        await transport.send(request_to(url, body=b"b" * 999), LIMITS)
+    assert len(pieces) == 1
+    assert pieces[0].startswith(b"POST /vshop/x?q=%2F HTTP/1.1\r\nHost: 127.0.0.1")
+    assert pieces[0].endswith(b"\r\n\r\n" + b"b" * 999)
+
+
+async def test_headers_that_change_in_place_are_sent_as_they_are(
+    transport: DirectTransport, server: RawServer
+) -> None:
+    server.answers({})
+    headers = {"Accept-Language": "en"}
+    for language in ("en", "de", *(f"x-{n}" for n in range(40)), "en"):
+        headers["Accept-Language"] = language
+        await transport.send(Request("GET", f"{server.url}/", headers), LIMITS)
+    assert [seen.headers["accept-language"] for seen in server.seen][-2:] == ["x-39", "en"]
+    assert len({seen.headers["accept-language"] for seen in server.seen}) == 42
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"headers": {"X": "a\r\nEvil: 1"}},
+        {"headers": {"X": "a\nEvil: 1"}},
+        {"headers": {"X": "a\0"}},
+        {"headers": {"X\r\nEvil": "1"}},
+        {"headers": {"X Y": "1"}},
+        {"headers": {"": "1"}},
+        {"headers": {"Content-Length": "0"}},
+        {"headers": {"transfer-encoding": "chunked"}},
+        {"headers": {"HOST": "elsewhere.example"}},
+        {"headers": {"Connection": "Upgrade"}},
+        {"headers": {"Expect": "100-continue"}},
+        {"method": "GET / HTTP/1.1\r\nX: 1\r\n\r\nGET"},
+        {"method": "get"},
+        {"method": "CONNECT"},
+        {"path": "/a b"},
+        {"path": "/a\r\nX: 1"},
+        {"path": "/\u00e9"},
+        {"path": "/a#b"},
+        {"path": "?x=/"},
+        {"path": "@elsewhere.example/"},
+        {"path": ""},
+    ],
+    ids=repr,
+)
+async def test_nothing_else_can_be_put_into_a_request(
+    transport: DirectTransport, server: RawServer, wrong: dict[str, Any]
+) -> None:
+    server.answers({})
+    request = Request(
+        wrong.get("method", "POST"),
+        server.url + wrong.get("path", "/x"),
+        wrong.get("headers", HEADERS),
+        b"{}",
+    )
+    if wrong == {"path": ""}:
+        assert (await transport.send(request, LIMITS)).status == 200
+        assert server.seen[0].target == "/"
+        return
+    with pytest.raises((ConfigurationError, InvalidInput)) as caught:
+        await transport.send(request, LIMITS)
+    assert caught.value.carried_out is False
+    assert server.connections == 0
+
+
+# What is kept
+
+
+async def test_connections_for_once_are_never_used_again(
+    transport: DirectTransport, server: RawServer
+) -> None:
+    server.answers({})
+    for once in (False, True, True, False):
+        await transport.send(attrs.evolve(request_to(server.url), once=once), LIMITS)
+    assert server.connections == 3
+    assert [seen.headers.get("connection") for seen in server.seen] == [
+        None, "close", "close", None,
+    ]  # fmt: skip
+
+
+async def test_an_answer_before_all_was_sent_ends_the_connection(
+    transport: DirectTransport,
+) -> None:
+    """What is still to be sent would be taken for the next request."""
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        await asyncio.sleep(30)
+
+    async with serving(serve) as url:
+        for _ in range(2):
+            response = await transport.send(request_to(url, body=b"x" * 20_000_000), LIMITS)
+            assert response.status == 413
+    assert connections == 2
+
+
+async def test_a_server_that_speaks_first_is_not_sent_to(
+    transport: DirectTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        received.append(await reader.read(1000))
+
+    connect = WireConnector.connect
+
+    async def connect_slowly(*args: Any) -> Any:
+        connection = await connect(*args)
+        await asyncio.sleep(0.05)  # until it has spoken
+        return connection
+
+    monkeypatch.setattr(WireConnector, "connect", connect_slowly)
+    received: list[bytes] = []
+    async with serving(serve) as url:
+        with pytest.raises(ConnectFailed):
+            await transport.send(request_to(url), LIMITS)
+        await asyncio.sleep(0.02)
+    assert received == [b""]
+
+
+async def test_a_connection_that_is_gone_is_not_sent_to(
+    transport: DirectTransport, server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closed between being made and being used: proved unsent, where a session cannot tell."""
+    connect = WireConnector.connect
+
+    async def connect_and_lose(*args: Any) -> Any:
+        connection = await connect(*args)
+        server.drop_connections()
+        await asyncio.sleep(0.05)
+        return connection
+
+    monkeypatch.setattr(WireConnector, "connect", connect_and_lose)
+    with pytest.raises(ConnectFailed):
+        await transport.send(request_to(server.url), LIMITS)
+    assert server.seen == []
+
+
+# Limits
+
+
+async def test_a_request_that_leaves_slowly_is_no_silence(transport: DirectTransport) -> None:
+    """The read timeout is for the answer; while the request leaves, the deadline alone counts."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.5)
+        await reader.readexactly(20_000_000)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        await writer.drain()
+
+    async with serving(serve) as url:
+        limits = attrs.evolve(LIMITS, read=0.15)
+        response = await transport.send(request_to(url, body=b"x" * 20_000_000), limits)
+    assert response.body == b"{}"
+
+
+async def test_bytes_that_come_put_the_read_timeout_off(
+    transport: DirectTransport, server: RawServer
+) -> None:
+    async def drip(_: Seen, writer: asyncio.StreamWriter) -> None:
+        for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}":
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.01)
+
+    server.answers_by(drip)
+    limits = attrs.evolve(LIMITS, read=0.15)
+    assert (await transport.send(request_to(server.url), limits)).body == b"{}"
+
+
+async def test_no_time_left_is_not_sent(transport: DirectTransport, server: RawServer) -> None:
+    server.answers({})
+    await transport.send(request_to(server.url), LIMITS)
+    for deadline in (0.0, -1.0):
+        with pytest.raises(NotSent, match="deadline"):
+            await transport.send(request_to(server.url), attrs.evolve(LIMITS, deadline=deadline))
+    await asyncio.sleep(0.02)
+    assert len(server.seen) == 1
+
+
+# What is read
+
+
+async def test_a_large_compressed_answer_is_read_whole(
+    transport: DirectTransport, server: RawServer
+) -> None:
+    content = b"".join(b'{"n": %d}' % n for n in range(250_000))
+    server.answers(gzip.compress(content), headers={"Content-Encoding": "gzip"})
+    limits = attrs.evolve(LIMITS, max_answer_bytes=len(content))
+    assert (await transport.send(request_to(server.url), limits)).body == content
+
+
+async def test_an_answer_without_a_length_ends_with_its_connection(
+    transport: DirectTransport, server: RawServer
+) -> None:
+    async def answer(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + seen.body)
+        writer.close()
+
+    server.answers_by(answer)
+    for n in range(3):
+        body = b"%d" % n
+        assert (await transport.send(request_to(server.url, body=body), LIMITS)).body == body
+    assert server.connections == 3
+
+
+async def test_no_body_where_none_may_be(transport: DirectTransport, server: RawServer) -> None:
+    for status in (204, 304):
+        server.answers_bytes(b"HTTP/1.1 %d X\r\nContent-Length: 5\r\n\r\n" % status)
+        response = await transport.send(request_to(server.url), LIMITS)
+        assert (response.status, response.body) == (status, b"")
+    server.answers_bytes(b"HTTP/1.1 200 X\r\nContent-Length: 5\r\n\r\n")
+    response = await transport.send(Request("HEAD", f"{server.url}/", HEADERS), LIMITS)
+    assert response.body == b""
+    assert server.connections == 1
