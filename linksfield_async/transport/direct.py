@@ -11,12 +11,15 @@ import asyncio
 import ssl
 from http import HTTPStatus
 
+from aiohttp import EofStream
+from aiohttp.http_exceptions import HttpProcessingError
+
 from ..errors import LinksfieldError
 from ..options import Options
 from ..protocol import Request, Response
 from .base import Limits
 from .calls import Call, Calls, due_in
-from .faults import FAULTS, conclude
+from .faults import FAULTS, Lost, NotHttp, conclude
 from .heads import Endpoint, origin_url, split
 from .loops import PerLoop
 from .reading import check_size, read_bounded
@@ -34,7 +37,7 @@ class DirectTransport:
     async def send(self, request: Request, limits: Limits) -> Response:
         """Send the request once; see `Transport.send`."""
         due = due_in(limits.deadline)
-        held = await self._loops.here()
+        held = self._loops.known() or await self._loops.here()
         failure: LinksfieldError
         call = held.calls.begin(due)
         try:
@@ -95,20 +98,27 @@ async def _exchange(
         wire.write(content)
         response = await _answer(wire, limits.max_answer_bytes)
     except BaseException:
+        wire.drop_unsent()
         connection.close()
         raise
     if wire.is_reusable():
         wire.rest()
         connection.release()
     else:
+        wire.drop_unsent()
         connection.close()
     return response
 
 
 async def _answer(wire: Wire, limit: int) -> Response:
-    message, content = await wire.next_answer()
-    while 100 <= message.code < 200 and message.code != HTTPStatus.SWITCHING_PROTOCOLS:
-        message, content = await wire.next_answer()  # those before were interim answers
+    try:
+        message, content = await wire.read()
+        while 100 <= message.code < 200 and message.code != HTTPStatus.SWITCHING_PROTOCOLS:
+            message, content = await wire.read()  # those before were interim answers
+    except HttpProcessingError as error:
+        raise NotHttp(str(error)) from error
+    except EofStream as error:
+        raise Lost("the connection was closed") from error
     if content.is_eof():
         body = content.read_nowait()
         check_size(len(body), limit, message.code)

@@ -103,7 +103,7 @@ def _misread(wires: Any) -> Iterator[str]:
         wire.active_at = 1.0
         wire.write(b"GET")
         wire.data_received(_ANSWER + more)
-        message, content = _without_waiting(wire.next_answer())
+        message, content = _without_waiting(wire.read())
         read = (message.code, message.headers["x-a"], content.is_eof(), content.read_nowait())
         if plug.written != b"GET" or read != (200, "b", True, b"{}"):
             yield f"an answer is read as {read}"

@@ -66,6 +66,10 @@ class PerLoop(Generic[P]):
         self.held = {}
         self._guard = threading.Lock()
 
+    def known(self) -> Held[P] | None:
+        """Give what the running loop has; None at first use, and once closed."""
+        return None if self.closed else self.held.get(asyncio.get_running_loop())
+
     async def here(self) -> Held[P]:
         """Give what the running loop has; make it at first use."""
         loop = asyncio.get_running_loop()

@@ -75,7 +75,7 @@ class SessionTransport:
     async def send(self, request: Request, limits: Limits) -> Response:
         """Send the request once; see `Transport.send`."""
         due = due_in(limits.deadline)
-        held = await self._loops.here()
+        held = self._loops.known() or await self._loops.here()
         failure: LinksfieldError
         evidence = _Evidence()
         call = held.calls.begin(due)

@@ -16,11 +16,8 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
-from aiohttp.http import RawResponseMessage
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
-
-from .faults import Lost, NotHttp
 
 
 class Wire(ResponseHandler):
@@ -41,15 +38,6 @@ class Wire(ResponseHandler):
             raise aiohttp.ClientConnectionResetError("the connection is gone")
         self.transport.write(content)
 
-    async def next_answer(self) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
-        """Give the next head, interim ones among them, and where its body comes."""
-        try:
-            return await self.read()
-        except HttpProcessingError as error:
-            raise NotHttp(str(error)) from error
-        except aiohttp.EofStream as error:
-            raise Lost("the connection was closed") from error
-
     def data_received(self, data: bytes) -> None:
         """Note that something came, and hand it to aiohttp's parser."""
         if data:
@@ -60,6 +48,11 @@ class Wire(ResponseHandler):
                     self.transport.close()
             self.active_at = self._loop.time()
         super().data_received(data)
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Go on after a pause; where there was none, aiohttp would parse nothing once more."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
 
     def silent_since(self) -> float:
         """Give when it was last active; while the request is still leaving, that is now."""
@@ -77,6 +70,11 @@ class Wire(ResponseHandler):
             return parser.feed_eof() is None
         except HttpProcessingError:
             return False
+
+    def drop_unsent(self) -> None:
+        """Let nothing more of the request leave: closing alone would go on sending it."""
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            self.transport.abort()
 
     def rest(self) -> None:
         """Note that from now on nothing is asked for."""

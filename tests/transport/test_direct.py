@@ -15,7 +15,13 @@ from servers import RawServer, Seen, serving
 from transport_behaviour import HEADERS, LIMITS, TransportBehaviour, request_to
 
 from linksfield_async import Client, Options
-from linksfield_async.errors import ConfigurationError, ConnectFailed, InvalidInput, NotSent
+from linksfield_async.errors import (
+    ConfigurationError,
+    ConnectFailed,
+    InvalidInput,
+    NotSent,
+    OutcomeUnknown,
+)
 from linksfield_async.protocol import Request
 from linksfield_async.transport.direct import DirectTransport
 from linksfield_async.transport.wires import WireConnector
@@ -179,6 +185,35 @@ async def test_connections_for_once_are_never_used_again(
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("more", [b"H", b"HTTP/1.1 20", b"HTTP/1.1 200 OK\r\n\r\n"])
+@pytest.mark.parametrize("pause", [0, 0.02], ids=["at once", "while idle"])
+async def test_a_connection_with_more_than_an_answer_is_not_used_again(
+    transport: DirectTransport, server: RawServer, more: bytes, pause: float
+) -> None:
+    """Not even where it is only the beginning of something, which a parser would keep quiet."""
+
+    async def answer(_: Seen, writer: asyncio.StreamWriter) -> None:
+        content = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+        writer.write(content if pause else content + more)
+        await asyncio.sleep(pause)
+        writer.write(more if pause else b"")
+
+    server.answers_by(answer)
+    for calls in range(1, 4):
+        assert (await transport.send(request_to(server.url), LIMITS)).body == b"{}"
+        assert server.connections == calls
+        await asyncio.sleep(pause * 2)
+
+
+async def test_blank_lines_after_an_answer_are_nothing(
+    transport: DirectTransport, server: RawServer
+) -> None:
+    server.answers_bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}\r\n")
+    for _ in range(3):
+        assert (await transport.send(request_to(server.url), LIMITS)).body == b"{}"
+    assert server.connections == 1
+
+
 async def test_an_answer_before_all_was_sent_ends_the_connection(
     transport: DirectTransport,
 ) -> None:
@@ -238,6 +273,31 @@ async def test_a_connection_that_is_gone_is_not_sent_to(
     with pytest.raises(ConnectFailed):
         await transport.send(request_to(server.url), LIMITS)
     assert server.seen == []
+
+
+@pytest.mark.parametrize("how", ["canceled", "deadline"])
+async def test_what_was_given_up_is_not_sent_to_its_end(
+    transport: DirectTransport, how: str
+) -> None:
+    """A request that is still leaving stops there; a server never gets the whole of it."""
+    arrived = 0
+
+    async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        nonlocal arrived
+        await asyncio.sleep(0.2)
+        while piece := await reader.read(1 << 20):
+            arrived += len(piece)
+
+    async with serving(serve) as url:
+        request = request_to(url, body=b"x" * 20_000_000)
+        if how == "canceled":
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(transport.send(request, LIMITS), 0.1)
+        else:
+            with pytest.raises(OutcomeUnknown):
+                await transport.send(request, attrs.evolve(LIMITS, deadline=0.1))
+        await asyncio.sleep(0.3)
+    assert arrived < 20_000_000
 
 
 # Limits
