@@ -25,8 +25,6 @@ class Wire(ResponseHandler):
 
     active_at = 0.0
     """Moment of the loop's time at which something was last sent or came; 0 while it is idle."""
-    used = False
-    """It has carried an exchange before."""
 
     def expect_answer(self, *, has_body: bool) -> None:
         """Make ready for the answer to a request that is about to be written."""
@@ -78,7 +76,7 @@ class Wire(ResponseHandler):
 
     def rest(self) -> None:
         """Note that from now on nothing is asked for."""
-        self.active_at, self.used = 0.0, True
+        self.active_at = 0.0
 
 
 class Template(aiohttp.ClientRequest):
@@ -103,17 +101,16 @@ class WireConnector(aiohttp.TCPConnector):
 
     async def take(self, template: Template, seconds: float) -> tuple[Connection, Wire]:
         """Give a connection on which nothing has come yet; `seconds` for making one."""
-        while True:
-            try:
-                connection = await self.connect(template, [], _making(seconds))
-            except TimeoutError as error:
-                raise aiohttp.ConnectionTimeoutError("no connection in time") from error
-            wire = connection.protocol
-            if isinstance(wire, Wire) and not wire.active_at and wire.is_connected():
-                return connection, wire
-            connection.close()
-            if not isinstance(wire, Wire) or not wire.used:
-                raise aiohttp.ClientConnectionError("the new connection was not usable")
+        try:
+            connection = await self.connect(template, [], _making(seconds))
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError("no connection in time") from error
+        wire = connection.protocol
+        # Of those that were idle, the pool gives none that was closed: a new one was lost.
+        if isinstance(wire, Wire) and wire.is_connected():
+            return connection, wire
+        connection.close()
+        raise aiohttp.ClientConnectionError("the connection was lost before it was used")
 
 
 @lru_cache(maxsize=64)
