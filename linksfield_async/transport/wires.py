@@ -47,11 +47,6 @@ class Wire(ResponseHandler):
             self.active_at = self._loop.time()
         super().data_received(data)
 
-    def resume_reading(self, resume_parser: bool = True) -> None:
-        """Go on after a pause; where there was none, aiohttp would parse nothing once more."""
-        if self._reading_paused:
-            super().resume_reading(resume_parser)
-
     def silent_since(self) -> float:
         """Give when it was last active; while the request is still leaving, that is now."""
         if self.transport is not None and self.transport.get_write_buffer_size():

@@ -303,6 +303,17 @@ class TransportBehaviour:
         server.answers({})
         assert (await transport.send(request_to(server.url), LIMITS)).status == 200
 
+    async def test_an_answer_in_very_many_chunks_is_read(
+        self, transport: Transport, server: RawServer
+    ) -> None:
+        """More than aiohttp keeps unread: reading pauses and goes on in the middle."""
+        chunks = b"1\r\nx\r\n" * 100_000
+        server.answers_bytes(OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
+        for _ in range(2):
+            response = await transport.send(request_to(server.url), LIMITS)
+            assert response.body == b"x" * 100_000
+        assert server.connections == 1
+
     async def test_an_endless_answer_is_not_read(
         self, transport: Transport, server: RawServer
     ) -> None:
