@@ -303,15 +303,21 @@ class TransportBehaviour:
         server.answers({})
         assert (await transport.send(request_to(server.url), LIMITS)).status == 200
 
+    @pytest.mark.parametrize("first", [16_385, 20_000, 40_000, 100_000])
     async def test_an_answer_in_very_many_chunks_is_read(
-        self, transport: Transport, server: RawServer
+        self, transport: Transport, server: RawServer, first: int
     ) -> None:
-        """More than aiohttp keeps unread: reading pauses and goes on in the middle."""
-        chunks = b"1\r\nx\r\n" * 100_000
-        server.answers_bytes(OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
+        """More than aiohttp keeps unread: reading pauses and goes on, also at a burst's end."""
+
+        async def answer(_: Seen, writer: asyncio.StreamWriter) -> None:
+            writer.write(OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * first)
+            await asyncio.sleep(0.05)
+            writer.write(b"1\r\ny\r\n" * 3 + b"0\r\n\r\n")
+
+        server.answers_by(answer)
         for _ in range(2):
             response = await transport.send(request_to(server.url), LIMITS)
-            assert response.body == b"x" * 100_000
+            assert response.body == b"x" * first + b"yyy"
         assert server.connections == 1
 
     async def test_an_endless_answer_is_not_read(
