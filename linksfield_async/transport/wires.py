@@ -46,6 +46,13 @@ class Wire(ResponseHandler):
                     self.transport.close()
             self.active_at = self._loop.time()
         super().data_received(data)
+        if self._exception is not None and self._payload is not None:
+            self._break_off(self._payload)
+
+    def _break_off(self, content: aiohttp.StreamReader) -> None:
+        # The parser gave up in the middle of a body, of which aiohttp tells nobody who reads it.
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError(str(self._exception)))
 
     def silent_since(self) -> float:
         """Give when it was last active; while the request is still leaving, that is now."""

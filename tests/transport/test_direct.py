@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import attrs
 import pytest
 import trustme
@@ -79,7 +80,7 @@ async def test_the_head_says_what_aiohttp_would_say(
     assert seen == {
         "host": server.url.removeprefix("http://"),
         "accept": "*/*",
-        "accept-encoding": "gzip, deflate",
+        "accept-encoding": aiohttp.ClientRequest.DEFAULT_HEADERS["Accept-Encoding"],
         "accept-language": "en-US",
         "content-type": "application/json",
         **({"content-length": "2"} if body else {}),
@@ -366,6 +367,21 @@ async def test_an_answer_without_a_length_ends_with_its_connection(
         body = b"%d" % n
         assert (await transport.send(request_to(server.url, body=body), LIMITS)).body == body
     assert server.connections == 3
+
+
+async def test_an_answer_that_breaks_in_the_middle_is_not_waited_for(
+    transport: DirectTransport, server: RawServer
+) -> None:
+    """aiohttp notices, and lets who reads the body wait until a timeout."""
+
+    async def answer(_: Seen, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")
+        await asyncio.sleep(0.02)
+        writer.write(b"cdefgh")
+
+    server.answers_by(answer)
+    with pytest.raises(OutcomeUnknown, match="truncated"):
+        await transport.send(request_to(server.url), LIMITS)
 
 
 async def test_no_body_where_none_may_be(transport: DirectTransport, server: RawServer) -> None:
