@@ -96,7 +96,7 @@ class Client:
 
         Raises a LinksfieldError; see `linksfield_async.errors` for what each lets you conclude.
         """
-        return await self._pipeline.send(operation)
+        return (await self._pipeline.exchange(operation)).result
 
     async def exchange(self, operation: Operation[T], /) -> Exchange[T]:
         """Carry out an operation; give its result, the whole answer and the facts of the call."""

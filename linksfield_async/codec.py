@@ -1,19 +1,14 @@
 """Python names and values to wire names and values, and back; pure, and the only place that knows.
 
-Documented fields are read strictly: a missing or unreadable one is a BadAnswer that names it.
-Assumed ones are read leniently: one that is not there or not readable is None, its raw value kept
-in `extra`. The exceptions: dates keep their raw text in `extra` where it is not a date, and an
-assumed field declared required (a request id, a group id) must be there.
+How a result is read is said in `readers`, which values a type admits in `values`.
 A whole JSON number where text is declared is taken as its exact digits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
-from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, get_args, get_origin
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
 import attrs
 
@@ -22,29 +17,21 @@ from .operation import (
     ASSUMED,
     WIRE_KEY,
     AnswerShape,
-    Model,
     Operation,
     Wire,
     path_placeholders,
     result_model,
 )
-from .values import (
-    Reader,
-    Unreadable,
-    Writer,
-    kind_of,
-    read_amount,
-    read_boolean,
-    read_date,
-    read_datetime,
-    read_text,
-    read_whole_number,
-    without_none,
-    writer_for,
+from .readers import (
+    as_object,
+    converter_for,
+    is_model,
+    read_entries,
+    read_nothing,
+    read_one_or_none,
+    wired,
 )
-
-if TYPE_CHECKING:
-    from cattrs import Converter
+from .values import Reader, Unreadable, Writer, kind_of, without_none, write_text, writer_for
 
 T = TypeVar("T")
 
@@ -65,26 +52,13 @@ _ERROR_WORDS = frozenset(
 )
 """Members by which gateways and frameworks tell of an error with HTTP 200."""
 
-NameOf = Callable[[type[Any], "attrs.Attribute[Any]"], tuple[str, ...]]
-"""The wire names of a field, the one in force first, then those accepted too."""
 
-
-@attrs.frozen
-class _Parameter:
+class _Parameter(NamedTuple):
     python: str
     label: str
     wire: str
     required: bool
     write: Writer
-
-
-@attrs.frozen
-class _Member:
-    python: str
-    names: tuple[str, ...]
-    read: Reader
-    required: bool
-    keeps_raw: bool
 
 
 @lru_cache(maxsize=64)
@@ -101,30 +75,37 @@ class Codec:
         self._parameters: dict[type[Any], tuple[_Parameter, ...]] = {}
         self._path_names: dict[type[Any], tuple[tuple[str, str], ...]] = {}
         self._readers: dict[type[Any], Callable[[Any], Any]] = {}
-        self._converter = _converter(self._names)
+        self._converter = converter_for(self._names)
 
     def write(self, operation: Operation[Any]) -> dict[str, Any]:
         """Give an operation's parameters by wire name; InvalidInput names a wrong field."""
-        kind = type(operation)
-        parameters = self._parameters.get(kind)
-        if parameters is None:
-            # The reader too: what is wrong with a declaration must show before anything is sent.
-            self._readers[kind] = self._declared_reader(kind)
-            parameters = self._parameters[kind] = self._compile(kind)
-        written: dict[str, Any] = {}
-        for parameter in parameters:
-            value = getattr(operation, parameter.python)
+        values = self.values(operation)
+        names = self.parameter_names(type(operation))
+        return {n: v for n, v in zip(names, values, strict=True) if v is not None}
+
+    def values(self, operation: Operation[Any]) -> list[Any]:
+        """Give an operation's values in the order of its parameters, None where one is left out.
+
+        InvalidInput names a wrong field.
+        """
+        values: list[Any] = []
+        for python, label, _, required, write in self._parameters_of(type(operation)):
+            value = getattr(operation, python)
             if value is not None and value != "":
-                written[parameter.wire] = parameter.write(parameter.label, value)
-            elif parameter.required:
-                state = "missing" if value is None else "empty"
-                raise InvalidInput(f"{parameter.label} is {state}")
-            elif value == "":
-                written[parameter.wire] = ""
+                as_it_is = type(value) is str and write is write_text
+                values.append(value if as_it_is else write(label, value))
+            elif required:
+                raise InvalidInput(f"{label} is {'missing' if value is None else 'empty'}")
+            else:
+                values.append(None if value is None else "")
         problem = operation.problem()
         if problem:
-            raise InvalidInput(f"{kind.__name__}: {problem}")
-        return written
+            raise InvalidInput(f"{type(operation).__name__}: {problem}")
+        return values
+
+    def parameter_names(self, kind: type[Operation[Any]]) -> tuple[str, ...]:
+        """List the wire names in force for an operation's parameters, in the order declared."""
+        return tuple(parameter.wire for parameter in self._parameters_of(kind))
 
     def path_names(self, kind: type[Operation[Any]]) -> tuple[tuple[str, str], ...]:
         """Pair each placeholder of a path with the wire name in force for its field."""
@@ -132,7 +113,7 @@ class Codec:
         if names is None:
             placeholders = path_placeholders(kind.path)
             in_force = {
-                field.metadata[WIRE_KEY].name: self._names(kind, field)[0] for field in _wired(kind)
+                field.metadata[WIRE_KEY].name: self._names(kind, field)[0] for field in wired(kind)
             }
             names = tuple((placeholder, in_force[placeholder]) for placeholder in placeholders)
             self._path_names[kind] = names
@@ -140,8 +121,7 @@ class Codec:
 
     def wire_name(self, kind: type[Operation[Any]], python: str) -> str:
         """Give the wire name in force for a parameter; empty where there is none of that name."""
-        parameters = self._parameters.get(kind) or self._compile(kind)
-        return next((p.wire for p in parameters if p.python == python), "")
+        return next((p.wire for p in self._parameters_of(kind) if p.python == python), "")
 
     def read(self, operation: type[Operation[T]], data: Any) -> T:
         """Read what a success carries as the operation's result; BadAnswer where it is not that."""
@@ -164,19 +144,27 @@ class Codec:
             entry = result_model(operation.result)
             if isinstance(bare, dict) or entry is None or not listed:
                 return True
-            known = {name for field in _wired(entry) for name in self._names(entry, field)}
+            known = {name for field in wired(entry) for name in self._names(entry, field)}
             return any(isinstance(one, dict) and not known.isdisjoint(one) for one in listed)
         model = without_none(operation.result)
-        if not _is_model(model):
+        if not is_model(model):
             return operation.answer is AnswerShape.BARE and isinstance(bare, dict)
         if not isinstance(bare, dict):
             return False
-        return any(name in bare for field in _wired(model) for name in self._names(model, field))
+        return any(name in bare for field in wired(model) for name in self._names(model, field))
 
     def _names(self, declared: type[Any], field: attrs.Attribute[Any]) -> tuple[str, ...]:
         about: Wire = field.metadata[WIRE_KEY]
         name = self._wire_names.get(f"{declared.__name__}.{field.name}", about.name)
         return (name, *about.also_accept)
+
+    def _parameters_of(self, kind: type[Operation[Any]]) -> tuple[_Parameter, ...]:
+        parameters = self._parameters.get(kind)
+        if parameters is None:
+            # The reader too: what is wrong with a declaration must show before anything is sent.
+            self._readers[kind] = self._declared_reader(kind)
+            parameters = self._parameters[kind] = self._compile(kind)
+        return parameters
 
     def _compile(self, kind: type[Operation[Any]]) -> tuple[_Parameter, ...]:
         parameters = tuple(
@@ -187,7 +175,7 @@ class Codec:
                 field.default is attrs.NOTHING,
                 writer_for(field.type),
             )
-            for field in _wired(kind)
+            for field in wired(kind)
         )
         names = [parameter.wire for parameter in parameters]
         if "sign" in names or len(set(names)) < len(names):
@@ -207,21 +195,21 @@ class Codec:
     def _reader(self, operation: type[Operation[Any]]) -> Callable[[Any], Any]:
         result = operation.result
         if result is None or result is type(None):
-            return _read_nothing
+            return read_nothing
         if get_origin(result) is tuple:
             read_entry = self._converter.get_structure_hook(get_args(result)[0])
             return lambda data: self._read_list(operation, data, read_entry)
         hook = self._converter.get_structure_hook(without_none(result))
         if without_none(result) is not result:
-            return lambda data: _read_one_or_none(data, hook, result)
-        if operation.answer_evidence is ASSUMED and _is_model(result):
-            return lambda data: hook(_as_object(data), result)
+            return lambda data: read_one_or_none(data, hook, result)
+        if operation.answer_evidence is ASSUMED and is_model(result):
+            return lambda data: hook(data if type(data) is dict else as_object(data), result)
         return lambda data: hook(data, result)
 
     def _shows_an_error(self, operation: type[Operation[Any]], bare: dict[str, Any]) -> bool:
         """Tell whether an object without an envelope speaks of an error in words not declared."""
         model = without_none(operation.result)
-        fields = _wired(model) if _is_model(model) else []
+        fields = wired(model) if is_model(model) else []
         declared = {name for field in fields for name in self._names(model, field)}
         return not _ERROR_WORDS.isdisjoint(bare.keys() - declared)
 
@@ -253,143 +241,4 @@ class Codec:
         )
         if entry_key:
             entries = [e.get(entry_key) if isinstance(e, dict) else e for e in entries]
-        return _read_entries(entries, read_entry, key)
-
-
-def _wired(declared: type[Any]) -> list[attrs.Attribute[Any]]:
-    """List the wire fields with their types resolved."""
-    try:
-        resolved = attrs.resolve_types(declared)
-    except NameError as error:
-        raise ConfigurationError(
-            f"{declared.__name__}: {error}; its types must be importable at run time"
-        ) from error
-    return [field for field in attrs.fields(resolved) if WIRE_KEY in field.metadata]
-
-
-def _is_model(kind: Any) -> TypeGuard[type[Model]]:
-    return isinstance(kind, type) and issubclass(kind, Model)
-
-
-def _read_nothing(data: Any) -> None:
-    if data not in (None, {}, ""):
-        raise Unreadable(f"nothing expected, found {kind_of(data)}")
-
-
-def _as_object(data: Any) -> Any:
-    """Keep what an undocumented answer carries, object or not: its success is what counts."""
-    if data is None or isinstance(data, dict):
-        return data or {}
-    return {"data": data}
-
-
-def _read_one_or_none(data: Any, read: Reader, result: Any) -> Any:
-    if data in (None, {}, []):
-        return None
-    if isinstance(data, list) and len(data) == 1:
-        data = data[0]
-    return read(data, result)
-
-
-def _converter(names_of: NameOf) -> Converter:
-    # Imported when a client is made: most programs import the package and make none at once.
-    from cattrs import Converter  # noqa: PLC0415
-
-    converter = Converter(detailed_validation=False)
-    for kind, reader in {
-        str: read_text,
-        int: read_whole_number,
-        bool: read_boolean,
-        Decimal: read_amount,
-        date: read_date,
-        datetime: read_datetime,
-    }.items():
-        converter.register_structure_hook(kind, reader)
-    converter.register_structure_hook_factory(
-        _is_model, lambda model: _model_reader(model, converter, names_of)
-    )
-    converter.register_structure_hook_factory(
-        _is_tuple_of_one_kind,
-        lambda kind: _tuple_reader(converter.get_structure_hook(get_args(kind)[0])),
-    )
-    return converter
-
-
-def _is_tuple_of_one_kind(kind: Any) -> bool:
-    return get_origin(kind) is tuple and get_args(kind)[1:] == (...,)
-
-
-def _tuple_reader(read: Reader) -> Reader:
-    def read_all(data: Any, _: Any) -> tuple[Any, ...]:
-        if not isinstance(data, list):
-            raise Unreadable(f"a list expected, found {kind_of(data)}")
-        return _read_entries(data, read, "")
-
-    return read_all
-
-
-def _read_entries(entries: list[Any], read: Reader, key: str) -> tuple[Any, ...]:
-    index = 0
-    found: list[Any] = []
-    try:
-        for index, entry in enumerate(entries):  # noqa: B007  # the error says which
-            found.append(read(entry, None))
-    except Unreadable as error:
-        raise error.below(f"{key}[{index}]") from error
-    return tuple(found)
-
-
-def _model_reader(model: type[Model], converter: Converter, names_of: NameOf) -> Reader:
-    members = [_member(model, field, converter, names_of) for field in _wired(model)]
-
-    def read(data: Any, _: Any) -> Model:
-        if type(data) is not dict:
-            raise Unreadable(f"an object expected, found {kind_of(data)}")
-        values: dict[str, Any] = {}
-        unknown = dict(data)
-        for member in members:
-            _read_member(member, data, values, unknown)
-        return model(extra=unknown, **values)
-
-    return read
-
-
-def _member(
-    model: type[Model], field: attrs.Attribute[Any], converter: Converter, names_of: NameOf
-) -> _Member:
-    about: Wire = field.metadata[WIRE_KEY]
-    kind = without_none(field.type)
-    required = field.default is attrs.NOTHING
-    lenient = about.evidence is ASSUMED and not required
-    return _Member(
-        field.name,
-        names_of(model, field),
-        converter.get_structure_hook(kind),
-        required,
-        keeps_raw=lenient or kind in (date, datetime),
-    )
-
-
-def _read_member(
-    member: _Member, data: dict[str, Any], values: dict[str, Any], unknown: dict[str, Any]
-) -> None:
-    """Read one declared field into `values`, and take it out of what is unknown."""
-    for name in member.names:
-        if name not in data:
-            continue
-        value = data[name]
-        if value is None and not member.required:
-            del unknown[name]
-            return
-        try:
-            values[member.python] = member.read(value, None)
-        except Unreadable as error:
-            if not member.keeps_raw:
-                raise error.below(name) from error
-            if member.required:
-                values[member.python] = None
-        else:
-            del unknown[name]
-        return
-    if member.required:
-        raise Unreadable("is missing", member.names[0])
+        return read_entries(entries, read_entry, key)

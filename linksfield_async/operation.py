@@ -168,6 +168,9 @@ class Model(Value):
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=mask_keys, hash=False)
 
 
+_IDS = ("iccid", "order_no", "pay_id", "request_id")
+
+
 class Operation(Value, Generic[R]):
     """A subclass only declares; it never sends, signs or reads.
 
@@ -195,13 +198,12 @@ class Operation(Value, Generic[R]):
     trade_type: ClassVar[str]
     """Value of `tradeType`: the last segment of the path, unless declared."""
     result: ClassVar[Any]
+    _ids: ClassVar[tuple[str, ...]] = _IDS
 
     def echoes(self) -> dict[str, str]:
         """Give the ids that the answer must not contradict, by their Python names."""
         return {
-            name: value
-            for name in ("iccid", "order_no", "pay_id", "request_id")
-            if isinstance(value := getattr(self, name, None), str)
+            name: value for name in self._ids if isinstance(value := getattr(self, name, None), str)
         }
 
     def problem(self) -> str | None:
@@ -220,6 +222,8 @@ class Operation(Value, Generic[R]):
             raise TypeError(f"{cls.__name__} must declare {', '.join(missing)}")
         if not cls.path.startswith("/"):
             raise TypeError(f"{cls.__name__}.path must start with '/', not {cls.path!r}")
+        fields = attrs.fields_dict(cls)
+        cls._ids = tuple(name for name in _IDS if name in fields or hasattr(cls, name))
         known = {field.wire.name for field in wire_fields(cls)}
         for name in path_placeholders(cls.path):
             if name not in known:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import attrs
 
-from . import protocol
 from .account import Account
 from .errors import (
     ConfigurationError,
@@ -23,7 +22,7 @@ from .errors import (
 from .masking import mask_repr
 from .operation import Operation, Service
 from .options import Options
-from .protocol import Request
+from .protocol import Dialect, Request
 from .resilience.attempts import Attempts
 from .resilience.breaker import Breaker
 from .resilience.budget import RetryBudget
@@ -91,6 +90,10 @@ class Shared:
     observers: Observers | None = None
     bulk_held_until: float = -math.inf
     """Moment on the clock before which no bulk work leaves, because a server asked for it."""
+    dialect: Dialect = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.dialect = Dialect(self.account)
 
 
 class Pipeline:
@@ -127,16 +130,41 @@ class Pipeline:
 
     async def exchange(self, operation: Operation[T], /) -> Exchange[T]:
         """Carry out one operation and give its result with all that is known about it."""
-        deadline = Deadline.after(self.options.deadline, self._clock.monotonic)
+        clock = self._clock.monotonic
+        deadline = Deadline(clock(), self.options.deadline, clock)
         watched = self.shared.observers
-        call = None if watched is None else watched.watch(operation, self._clock.monotonic)
+        call = None if watched is None else watched.watch(operation, clock)
+        failed: LinksfieldError | None = None
+        if call is None:
+            # Nearly every call: followed by nobody, and over with its first attempt.
+            try:
+                exchange = await self._one_attempt(operation, deadline, 1, None)
+            except LinksfieldError as error:
+                failed = error
+            else:
+                self.shared.budget.succeeded(0)
+                return exchange
+        followed = self._with_repeats(operation, deadline, call, failed)
+        failed = None  # its trace holds this frame
+        return await followed
+
+    async def _with_repeats(
+        self,
+        operation: Operation[T],
+        deadline: Deadline,
+        call: Watching | None,
+        failed: LinksfieldError | None,
+    ) -> Exchange[T]:
+        """Carry out one operation, of which the first attempt may have failed before."""
 
         async def attempt(number: int) -> Exchange[T]:
-            return await self._in_turn(operation, deadline, number, call)
+            return await self._one_attempt(operation, deadline, number, call)
 
         attempts = attempt if call is None else call.attempts(attempt)
+        running = self._attempts.run(attempts, operation.effect, deadline, failed)
+        failed = None  # its trace holds frames that wait for this one
         try:
-            exchange = await self._attempts.run(attempts, operation.effect, deadline)
+            exchange = await running
         except BaseException as error:
             if isinstance(error, LinksfieldError):
                 error.operation = operation
@@ -148,19 +176,34 @@ class Pipeline:
             call.ended(raw=exchange.raw)
         return exchange
 
-    async def _in_turn(
+    def _one_attempt(
+        self, operation: Operation[T], deadline: Deadline, number: int, call: Watching | None
+    ) -> Coroutine[Any, Any, Exchange[T]]:
+        """Choose the shortest way that heeds all that is there to be heeded."""
+        if self._lane is Lane.BULK:
+            return self._in_bulk(operation, deadline, number, call)
+        if self.shared.limiter is not None:
+            return self._at_its_rate(operation, deadline, number, call)
+        return self._attempt(operation, deadline, number, call)
+
+    async def _in_bulk(
         self, operation: Operation[T], deadline: Deadline, number: int, call: Watching | None
     ) -> Exchange[T]:
-        """Make an attempt once breaker and limiter let it pass, and tell them how it ended."""
-        if self._lane is not Lane.BULK:
-            return await self._at_its_rate(operation, deadline, number, call)
+        """Make an attempt once the breaker lets it pass, and tell it how that ended."""
         breaker = self.shared.breakers[operation.service]
-        began = self._clock.monotonic()
-        passing = breaker.permit()
-        with await (passing if call is None else call.waiting(Wait.BREAKER, passing)) as permit:
+        permit = breaker.permit_at_once()
+        if permit is None:
+            began = self._clock.monotonic()
+            passing = breaker.permit()
+            permit = await (passing if call is None else call.waiting(Wait.BREAKER, passing))
             deadline.wait_for(self._clock.monotonic() - began)
+        held = (
+            self.shared.limiter is not None or self._clock.monotonic() < self.shared.bulk_held_until
+        )
+        attempt = self._at_its_rate if held else self._attempt
+        with permit:
             try:
-                exchange = await self._at_its_rate(operation, deadline, number, call)
+                exchange = await attempt(operation, deadline, number, call)
             except LinksfieldError as error:
                 if not isinstance(error, (ConfigurationError, RateLimited, DeadlineExceeded)):
                     (permit.failed if _service_failed(error) else permit.succeeded)()
@@ -196,9 +239,8 @@ class Pipeline:
     async def _at_its_rate(
         self, operation: Operation[T], deadline: Deadline, number: int, call: Watching | None
     ) -> Exchange[T]:
+        """Make an attempt once the limiter lets it pass, and tell it how that ended."""
         limiter = self.shared.limiter
-        if limiter is None and self._lane is not Lane.BULK:
-            return await self._attempt(operation, deadline, number, call)
         turn = self._turn(deadline)
         await (turn if call is None else call.waiting(Wait.RATE, turn))
         if limiter is None:
@@ -223,7 +265,8 @@ class Pipeline:
     ) -> Exchange[T]:
         # Built anew for each attempt: the time stamp is part of what is signed.
         now_ms = self._clock.now_ms()
-        request = protocol.build(operation, self.shared.account, now_ms)
+        dialect = self.shared.dialect
+        request = dialect.build(operation, now_ms)
         transport = self.shared.transport
         if call is not None:
             transport = call.through(transport)
@@ -231,7 +274,7 @@ class Pipeline:
             await self._before_sending(request)
         response = await transport.send(request, self._limits(deadline))
         try:
-            result, raw = protocol.decode(operation, self.shared.account, response)
+            result, raw = dialect.decode(operation, response)
         except LinksfieldError as error:
             error.retry_after = retry_after(response.headers.get("Retry-After"), now_ms)
             raise

@@ -44,6 +44,14 @@ def canonical_text(params: Mapping[str, Any]) -> str:
     return _written(taking_part)
 
 
+def canonical_value(name: str, value: Any) -> str:
+    """Write one parameter's value as it stands in the canonical text; `name` is for errors."""
+    if type(value) is str:
+        return _encode(value)
+    _check_value(name, value)
+    return _written(value)
+
+
 def sign(params: Mapping[str, Any]) -> str:
     """Sign parameters: 32 lower-case hex digits."""
     return digest(canonical_bytes(params))
@@ -69,7 +77,7 @@ def utf8(text: str) -> bytes:
         raise InvalidInput(f"a lone surrogate {code} cannot be sent, after {where!r}") from error
 
 
-def _written(params: Mapping[str, Any]) -> str:
+def _written(params: Any) -> str:
     try:
         return _encode(params)
     except (TypeError, ValueError, RecursionError) as error:

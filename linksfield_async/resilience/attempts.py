@@ -73,15 +73,25 @@ class Attempts:
     clock: Clock
 
     async def run(
-        self, attempt: Callable[[int], Awaitable[T]], effect: Effect, deadline: Deadline
+        self,
+        attempt: Callable[[int], Awaitable[T]],
+        effect: Effect,
+        deadline: Deadline,
+        failed: LinksfieldError | None = None,
     ) -> T:
-        """Make attempts, numbered from 1, until one ends well or another is not allowed."""
+        """Make attempts, numbered from 1, until one ends well or another is not allowed.
+
+        `failed`: what the first attempt ended with, where it was made already.
+        """
         taken, number = 0, 1
         doubtful: LinksfieldError | None = None
         while True:
             try:
+                if failed is not None:
+                    raise failed
                 result = await attempt(number)
             except LinksfieldError as error:
+                failed = None
                 # What never left this machine is no attempt.
                 error.attempts = number - isinstance(error, ConfigurationError)
                 doubtful = doubtful or (error if error.carried_out is None else None)

@@ -24,8 +24,8 @@ import attrs
 from ..errors import ConfigurationError, NotSent
 from .forks import renew_after_fork
 from .waiting import Loop, Timer
+from .window import Window
 
-_SLOTS = 10  # parts the window is counted in
 _JITTER = 0.2  # share of a pause by which it may be shorter
 _TICK = 0.001  # seconds; event loops round timers to about this
 
@@ -101,29 +101,6 @@ def _call(loop: Loop, what: Callable[..., None], *args: Any) -> bool:
     return True
 
 
-class _Window:
-    """Outcomes of the last seconds, counted in slots: pure arithmetic over `now`."""
-
-    def __init__(self, seconds: float) -> None:
-        self._width = seconds / _SLOTS
-        self._slots: deque[tuple[int, list[int]]] = deque()
-
-    def add(self, now: float, *, good: bool) -> tuple[int, int]:
-        """Count one outcome, and give (all, failed) of the window."""
-        slot = int(now / self._width)
-        while self._slots and self._slots[0][0] <= slot - _SLOTS:
-            self._slots.popleft()
-        if not self._slots or self._slots[-1][0] != slot:
-            self._slots.append((slot, [0, 0]))
-        counts = self._slots[-1][1]
-        counts[0] += 1
-        counts[1] += not good
-        return sum(each[0] for _, each in self._slots), sum(each[1] for _, each in self._slots)
-
-    def clear(self) -> None:
-        self._slots.clear()
-
-
 class Breaker:
     """Opens after `failures` within `window` seconds that are at least `share` of all outcomes.
 
@@ -157,7 +134,7 @@ class Breaker:
         self._pause, self._longest = pause, longest_pause
         self._clock, self._random = clock, random
         self._lock = threading.Lock()
-        self._window = _Window(window)
+        self._window = Window(window)
         self._state = BreakerState.CLOSED
         self._era = 0  # a permit of another era has nothing more to say
         self._failed_probes = 0
@@ -198,13 +175,18 @@ class Breaker:
             self._sweep(self._clock())
             return len(self._waiting)
 
-    async def permit(self, *, within: float | None = None) -> Permit:
-        """Wait until calls may pass; NotSent at once where that takes over `within` seconds."""
+    def permit_at_once(self) -> Permit | None:
+        """Let a call pass without waiting; None where it has to wait, or to be the probe."""
         with self._lock:
             if self._strays:
                 self._sweep(self._clock())
-            if self._state is BreakerState.CLOSED:
-                return Permit(self, self._era)
+            return Permit(self, self._era) if self._state is BreakerState.CLOSED else None
+
+    async def permit(self, *, within: float | None = None) -> Permit:
+        """Wait until calls may pass; NotSent at once where that takes over `within` seconds."""
+        permit = self.permit_at_once()
+        if permit is not None:
+            return permit
         return self._permit(await self._in_turn(math.inf if within is None else within))
 
     def _permit(self, era: int) -> Permit:
@@ -246,7 +228,8 @@ class Breaker:
             self._sweep(now)
             if era == self._era:
                 self._learn(now, good)
-            self._pump(now)
+            if self._waiting or self._strays or now >= self._weed_at:
+                self._pump(now)
 
     def _learn(self, now: float, good: bool | None) -> None:
         if self._state is BreakerState.HALF_OPEN:

@@ -32,4 +32,4 @@ class Deadline:
     @property
     def left(self) -> float:
         """Seconds until it passes; negative once it has."""
-        return self.seconds - self.elapsed
+        return self.seconds - (self.clock() - self.started)

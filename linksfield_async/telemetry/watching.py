@@ -35,7 +35,7 @@ class Observers:
 
     def watch(self, operation: Operation[Any], clock: Callable[[], float]) -> Watching | None:
         """Ask all; None where nobody wants to follow this call."""
-        watches: list[tuple[Observer, CallWatch]] = []
+        watches: list[tuple[Observer, CallWatch]] | None = None
         for observer in self._observers:
             try:
                 watch = observer.call(operation)
@@ -43,7 +43,7 @@ class Observers:
                 self.failed(observer, fault)
             else:
                 if watch is not None:
-                    watches.append((observer, watch))
+                    watches = [*(watches or ()), (observer, watch)]
         return Watching(self, watches, clock) if watches else None
 
     def failed(self, observer: Observer, fault: Exception) -> None:

@@ -1,0 +1,41 @@
+"""Outcomes counted over the last seconds."""
+
+from __future__ import annotations
+
+from collections import deque
+
+_SLOTS = 10  # parts the window is counted in
+
+
+class Window:
+    """Outcomes of the last seconds, counted in slots: pure arithmetic over `now`."""
+
+    def __init__(self, seconds: float) -> None:
+        self._width = seconds / _SLOTS
+        self._slots: deque[tuple[int, list[int]]] = deque()
+        self._all = self._failed = 0
+
+    def add(self, now: float, *, good: bool) -> tuple[int, int]:
+        """Count one outcome, and give (all, failed) of the window."""
+        slot = int(now / self._width)
+        if not self._slots or self._slots[-1][0] != slot:
+            self._begin(slot)
+        counts = self._slots[-1][1]
+        counts[0] += 1
+        self._all += 1
+        if not good:
+            counts[1] += 1
+            self._failed += 1
+        return self._all, self._failed
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._slots.clear()
+        self._all = self._failed = 0
+
+    def _begin(self, slot: int) -> None:
+        while self._slots and self._slots[0][0] <= slot - _SLOTS:
+            _, (all_of_them, failed) = self._slots.popleft()
+            self._all -= all_of_them
+            self._failed -= failed
+        self._slots.append((slot, [0, 0]))
