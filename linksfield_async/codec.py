@@ -88,8 +88,12 @@ class Codec:
 
         InvalidInput names a wrong field.
         """
+        kind = type(operation)
+        parameters = self._parameters.get(kind)
+        if parameters is None:
+            parameters = self._parameters_of(kind)
         values: list[Any] = []
-        for python, label, _, required, write in self._parameters_of(type(operation)):
+        for python, label, _, required, write in parameters:
             value = getattr(operation, python)
             if value is not None and value != "":
                 as_it_is = type(value) is str and write is write_text
@@ -100,7 +104,7 @@ class Codec:
                 values.append(None if value is None else "")
         problem = operation.problem()
         if problem:
-            raise InvalidInput(f"{type(operation).__name__}: {problem}")
+            raise InvalidInput(f"{kind.__name__}: {problem}")
         return values
 
     def parameter_names(self, kind: type[Operation[Any]]) -> tuple[str, ...]:

@@ -78,14 +78,16 @@ def _result(kind: type[Operation[T]], codec: Codec, response: Response, raw: Any
             raise BadAnswer(f"{kind.__name__}: operateCode is {code!r}, neither S nor F")
         if code == "F":
             raise _refusal(kind, response, raw, code)
-        _check_success_status(kind, response)
+        if not 200 <= response.status < 300:
+            raise _contradiction(kind, response)
         return codec.read(kind, raw.get("data"))
     sister = raw.get("status") if isinstance(raw, dict) else None
     if kind.service is Service.TOPUP and isinstance(sister, dict) and "code" in sister:
         if sister["code"] != SISTER_SUCCESS:
             message = {"message": sister.get("message"), "data": raw.get("data")}
             raise _refusal(kind, response, message, str(sister["code"]))
-        _check_success_status(kind, response)
+        if not 200 <= response.status < 300:
+            raise _contradiction(kind, response)
         return codec.read(kind, raw.get("data"))
     _raise_for_status(kind, response)
     # An empty object proves nothing, but where the pages show bare answers it is one of them.
@@ -126,9 +128,8 @@ def _same(name: str, asked: str, told: str) -> bool:
     return short == long or (len(short) == 19 and len(long) == 20 and long.startswith(short))
 
 
-def _check_success_status(kind: type[Operation[Any]], response: Response) -> None:
-    if not 200 <= response.status < 300:
-        raise BadAnswer(f"{kind.__name__}: reported as success, but with HTTP {response.status}")
+def _contradiction(kind: type[Operation[Any]], response: Response) -> BadAnswer:
+    return BadAnswer(f"{kind.__name__}: reported as success, but with HTTP {response.status}")
 
 
 def _refusal(

@@ -202,9 +202,12 @@ class Operation(Value, Generic[R]):
 
     def echoes(self) -> dict[str, str]:
         """Give the ids that the answer must not contradict, by their Python names."""
-        return {
-            name: value for name in self._ids if isinstance(value := getattr(self, name, None), str)
-        }
+        asked: dict[str, str] = {}
+        for name in self._ids:
+            value = getattr(self, name, None)
+            if isinstance(value, str):
+                asked[name] = value
+        return asked
 
     def problem(self) -> str | None:
         """Say what is wrong with the fields taken together; a subclass with a rule overrides."""

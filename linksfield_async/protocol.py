@@ -18,7 +18,7 @@ from .envelope import SISTER_SUCCESS, read_answer
 from .errors import InvalidInput
 from .messages import Request, Response
 from .operation import Effect, Operation, Service
-from .signing import canonical_value, digest, utf8
+from .signing import canonical_json, canonical_value, digest, utf8
 from .version import __version__
 
 __all__ = ["API_VERSION", "SISTER_SUCCESS", "Dialect", "Request", "Response", "build", "decode"]
@@ -162,6 +162,8 @@ class _Text:
             value = values[position]
             if value is None:
                 text += before
+            elif type(value) is str:
+                text += before + key + canonical_json(value)
             else:
                 text += before + key + canonical_value(name, value)
         return "{" + (text + self._end)[1:]

@@ -24,9 +24,10 @@ RULE = (
     "spaces, non-ASCII and '/' not escaped; lower-case hex MD5 of the UTF-8 bytes"
 )
 
-_encode = json.JSONEncoder(
+canonical_json = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
 ).encode
+"""Writes a text or anything made of texts, whole numbers and booleans; it checks nothing."""
 
 
 def canonical_text(params: Mapping[str, Any]) -> str:
@@ -47,7 +48,7 @@ def canonical_text(params: Mapping[str, Any]) -> str:
 def canonical_value(name: str, value: Any) -> str:
     """Write one parameter's value as it stands in the canonical text; `name` is for errors."""
     if type(value) is str:
-        return _encode(value)
+        return canonical_json(value)
     _check_value(name, value)
     return _written(value)
 
@@ -79,7 +80,7 @@ def utf8(text: str) -> bytes:
 
 def _written(params: Any) -> str:
     try:
-        return _encode(params)
+        return canonical_json(params)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"parameters cannot be written as JSON: {error}") from error
 

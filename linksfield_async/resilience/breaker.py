@@ -72,7 +72,8 @@ class Permit:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.abandoned()
+        if not self._told:
+            self.abandoned()
 
 
 @attrs.define(eq=False)
@@ -225,7 +226,8 @@ class Breaker:
     def _conclude(self, era: int, good: bool | None) -> None:
         with self._lock:
             now = self._clock()
-            self._sweep(now)
+            if self._strays:
+                self._sweep(now)
             if era == self._era:
                 self._learn(now, good)
             if self._waiting or self._strays or now >= self._weed_at:
