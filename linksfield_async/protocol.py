@@ -87,7 +87,7 @@ class _Form:
         self._reserved = (self._fixed.keys() | timed.keys()) & set(own)
         self._path_names = codec.path_names(kind)
         in_path = {name for _, name in self._path_names}
-        blanks = timed | self._positions
+        blanks = timed | {n: at for n, at in self._positions.items() if n not in self._reserved}
         self._signed = _Text(self._fixed, blanks)
         self._sent = self._signed
         if in_path:

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import reference_sign
 
 from linksfield_async import Account, Endpoints
+from linksfield_async.codec import codec_for
 from linksfield_async.errors import (
     BadAnswer,
     ConfigurationError,
+    InvalidInput,
     LinksfieldError,
     MismatchedAnswer,
     OutcomeUnknown,
@@ -27,10 +32,12 @@ from linksfield_async.operation import (
     Operation,
     Service,
     declare,
+    path_placeholders,
     wire,
     wire_fields,
 )
 from linksfield_async.operations import (
+    OPERATIONS,
     AddSims,
     CancelAutoRenewalRecord,
     GetAsyncResult,
@@ -49,6 +56,8 @@ from linksfield_async.operations import (
     SynOrderInfo,
 )
 from linksfield_async.protocol import Request, Response, build, decode
+from linksfield_async.signing import canonical_bytes, digest
+from linksfield_async.values import write_amount, write_texts, writer_for
 
 ACCOUNT = Account("P000270", endpoints=Endpoints.at("http://127.0.0.1:1"))
 CONTRACT = json.loads((Path(__file__).parent / "contract" / "operations.json").read_text())
@@ -249,6 +258,157 @@ def test_shop_parameters_can_be_left_out() -> None:
 def test_a_lone_surrogate_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(ConfigurationError, match="lone surrogate"):
         build(SingleVerify(iccid="1\udc80"), ACCOUNT, 1)
+
+
+# Requests: what is prepared is what is written anew
+
+
+class Text(str):
+    """Text of a class of its own."""
+
+
+TEXTS = st.text() | st.text('"\\/\x00\x1f\x7f\u2028é欧😀\ud800') | st.builds(Text, st.text())
+AMOUNTS = st.decimals(0, 10**9, allow_nan=False, allow_infinity=False) | st.just("4.99")
+SAFE = st.text("abcXYZ019-_.~% ", min_size=1).filter(lambda text: text.strip("."))
+ACCOUNTS = st.builds(
+    Account,
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip),
+    endpoints=st.just(ACCOUNT.endpoints),
+    language_code=st.sampled_from([None, "", "1", '"']),
+    mark=st.sampled_from([None, "0"]),
+    terminal=st.sampled_from([None, "0", "/"]),
+)
+
+
+def fields_of(kind: type[Operation[Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    given_: dict[str, st.SearchStrategy[Any]] = {}
+    optional: dict[str, st.SearchStrategy[Any]] = {}
+    for field in attrs.fields(attrs.resolve_types(kind)):
+        value: st.SearchStrategy[Any] = TEXTS
+        if writer_for(field.type) is write_amount:
+            value = AMOUNTS
+        elif writer_for(field.type) is write_texts:
+            value = st.lists(TEXTS, max_size=3)
+        elif f"{{{field.name}}}" in kind.path:
+            value = SAFE
+        if field.default is attrs.NOTHING:
+            given_[field.name] = value
+        else:
+            optional[field.name] = value | st.none()
+    return st.fixed_dictionaries(given_, optional=optional)
+
+
+def written_anew(operation: Operation[Any], account: Account, now_ms: int) -> dict[str, Any]:
+    """All parameters of a request, from the rules alone."""
+    kind = type(operation)
+    params: dict[str, Any] = {"version": "3.0", "partnerCode": account.partner_code}
+    if kind.service is Service.VSHOP:
+        shop = account.language_code, account.mark, account.terminal
+        params |= dict(zip(("languageCode", "mark", "terminal"), shop, strict=True))
+    if kind.service is not Service.TOPUP:
+        params |= {"tradeTime": str(now_ms), "tradeType": kind.trade_type}
+    params |= codec_for(account.wire_names).write(operation)
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def check_against_what_is_written_anew(
+    operation: Operation[Any], account: Account, now_ms: int
+) -> None:
+    kind = type(operation)
+    try:
+        params = written_anew(operation, account, now_ms)
+        signed = canonical_bytes(params)
+    except InvalidInput:
+        # Of several values that cannot be sent, either may be the one that is named.
+        with pytest.raises(InvalidInput):
+            build(operation, account, now_ms)
+        return
+    request = build(operation, account, now_ms)
+    names = path_placeholders(kind.path)
+    rest = {name: value for name, value in params.items() if name not in names}
+    if kind.method == "GET":
+        assert query_of(request) == rest | {"sign": digest(signed)}
+        return
+    sent = canonical_bytes(rest)
+    assert request.body == sent[:-1] + b',"sign":"' + digest(signed).encode() + b'"}'
+
+
+@pytest.mark.parametrize("kind", OPERATIONS, ids=lambda kind: kind.__name__)
+@settings(max_examples=25)
+@given(st.data())
+def test_any_values_of_any_operation_are_written_as_the_rule_says(
+    kind: type[Operation[Any]], data: st.DataObject
+) -> None:
+    operation = kind(**data.draw(fields_of(kind)))
+    account = data.draw(ACCOUNTS)
+    check_against_what_is_written_anew(operation, account, data.draw(st.integers(0, 10**14)))
+
+
+@declare
+class AskAnything(Operation[None]):
+    service = Service.PAYMENT
+    path = "/anything"
+    effect = Effect.READ
+
+    late: Any = wire("zz", evidence=DOCUMENTED)
+    early: Any = wire("Aa", evidence=DOCUMENTED, default=None)
+    quoted: Sequence[Any] | None = wire('"/é', evidence=DOCUMENTED, default=None)
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.decimals()
+    | st.sampled_from([Effect.READ, b"x", ""])
+    | TEXTS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner)
+        | st.dictionaries(TEXTS | st.integers(), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(VALUES, VALUES, VALUES)
+def test_any_value_of_an_own_operation_is_written_as_the_rule_says(
+    late: Any, early: Any, quoted: Any
+) -> None:
+    operation = AskAnything(late=late, early=early, quoted=quoted)
+    check_against_what_is_written_anew(operation, ACCOUNT, 1)
+
+
+def test_amounts_and_lists_are_written_as_given() -> None:
+    request = build(
+        AskAnything(late=[True, None, {"b": 1, "a": ["é/"]}], early=[]), ACCOUNT, 1645683857572
+    )
+    assert request.body.startswith(b'{"Aa":[],"partnerCode":"P000270","tradeTime":"1645683857572",')
+    assert '"zz":[true,null,{"a":["é/"],"b":1}],"sign":"' in request.body.decode()
+    with pytest.raises(InvalidInput, match="zz: Decimal cannot be signed"):
+        build(AskAnything(late=Decimal(1)), ACCOUNT, 1)
+    with pytest.raises(InvalidInput, match="cannot be written as JSON"):
+        build(AskAnything(late=10**5000), ACCOUNT, 1)
+
+
+def test_an_operation_may_leave_out_what_it_cannot_replace() -> None:
+    @declare
+    class Reserved(Operation[None]):
+        service = Service.PAYMENT
+        path = "/x"
+        effect = Effect.READ
+
+        version: str | None = wire("version", evidence=DOCUMENTED, default=None)
+        when: str | None = wire("tradeTime", evidence=DOCUMENTED, default=None)
+
+    check_against_what_is_written_anew(Reserved(), ACCOUNT, 1)
+    assert b'"tradeTime":"1","tradeType":"x","version":"3.0"' in build(Reserved(), ACCOUNT, 1).body
+    for value in ("2", ""):
+        with pytest.raises(InvalidInput, match="version is a parameter of every request"):
+            build(Reserved(version=value), ACCOUNT, 1)
+        with pytest.raises(InvalidInput, match="tradeTime is a parameter of every request"):
+            build(Reserved(when=value), ACCOUNT, 1)
 
 
 def test_an_operation_cannot_replace_a_shared_parameter() -> None:

@@ -152,3 +152,19 @@ async def test_r13_retries_off() -> None:
         await world.run()
     assert world.numbers == [1]
     assert await world.run() == "ok"
+
+
+async def test_a_first_attempt_made_elsewhere_is_one_of_them() -> None:
+    world = World("ok")
+    lost = OutcomeUnknown("lost")
+    run = world.attempts.run(world.attempt, Effect.READ, world.deadline, lost)
+    assert (await run, world.numbers, lost.attempts) == ("ok", [2], 1)
+
+
+async def test_a_first_attempt_made_elsewhere_may_be_the_last() -> None:
+    world = World("ok")
+    lost = OutcomeUnknown("lost")
+    with pytest.raises(OutcomeUnknown) as caught:
+        await world.attempts.run(world.attempt, Effect.ONCE, world.deadline, lost)
+    assert caught.value is lost
+    assert (world.numbers, world.slept, lost.attempts) == ([], [], 1)
