@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from typing import Any
 
 import pytest
@@ -97,6 +99,28 @@ async def test_an_error_carries_its_facts() -> None:
     error = caught.value
     assert error.operation == confirm
     assert (error.attempts, error.elapsed, error.carried_out) == (1, 2.5, None)
+
+
+REFUSED = {"operateCode": "F", "message": "no"}
+
+
+@pytest.mark.parametrize("answer", [REFUSED, Response(500, b"")], ids=["refused", "unknown"])
+@pytest.mark.parametrize("bulk", [False, True])
+async def test_what_a_call_ended_with_is_gone_without_a_collection(answer: Any, bulk: bool) -> None:
+    """Refusals are daily business: they must not wait for the garbage collector."""
+    sending, _ = pipeline(answer, attempts=1)
+    sending = sending.in_bulk() if bulk else sending
+    gc.collect()
+    gc.disable()
+    try:
+        try:
+            await sending.send(VERIFY)
+        except (Refused, OutcomeUnknown) as error:
+            ended = weakref.ref(error)
+        gone = ended() is None
+    finally:
+        gc.enable()
+    assert gone
 
 
 async def test_a_refusal_counts_as_an_attempt() -> None:

@@ -100,8 +100,10 @@ class Attempts:
                 if pause is None or not cost:
                     if isinstance(error, Refused) and not isinstance(error, Throttled):
                         self.budget.succeeded(taken)  # answered: what the repeats were for
-                    concluded = _summed_up(error, doubtful, effect)
-                    raise concluded from concluded.__cause__
+                    # No name but this block's own: its trace holds this frame.
+                    error = _summed_up(error, doubtful, effect)
+                    doubtful = None
+                    raise error from error.__cause__
                 taken += cost
                 await self.clock.sleep(pause)
                 number += 1
