@@ -1,52 +1,49 @@
-"""Measures what the package costs on this machine: `nox -s bench`, or `-- --json FILE` with it."""
+"""Measures the package beside its peers: `nox -s bench`, or `nox -s bench -- --quick`.
+
+One table on the terminal; `--json FILE` writes the figures, `--record` writes them anew to
+`benchmarks/recorded.json` and the page and chart in `docs/` that are made of it.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
+import time
+from pathlib import Path
 
-import calls
-import imports
-import rate
-
-# What the project promises of itself; a figure above it is marked, never hidden.
-LIMITS = {
-    "build + decode": 25.0,
-    "more than aiohttp, ms": 40.0,
-    "more than aiohttp, MiB": 8.0,
-    "not reached of the limit, %": 10.0,
-    "throttled in steady state, %": 1.0,
-}
+import machine
+import report
+from promises import judged
+from sections import FULL, QUICK, SECTIONS, measured
+from table import as_text
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", metavar="FILE", help="write the figures to a file as well")
-    arguments = parser.parse_args()
-    machine = f"{platform.python_implementation()} {platform.python_version()}, "
-    machine += f"{platform.machine()}, {os.cpu_count()} cores"
-    print(machine)
-    figures = {}
-    for title, unit, measure in (
-        ("One SingleVerify, no network", "µs of CPU", calls.measure),
-        ("Import, fresh processes", "", imports.measure),
-        ("AdaptiveRate at a server that lets 200 calls/s pass, 30 s", "", rate.measure),
-    ):
-        print(f"\n{title}")
-        for name, value in measure().items():
-            figures[name] = round(value, 2)
-            limit = LIMITS.get(name)
-            told = (
-                ""
-                if limit is None
-                else f"  at most {limit:g}: {'kept' if value <= limit else 'MISSED'}"
-            )
-            print(f"  {name:40} {value:9.2f} {unit}{told}")
-    if arguments.json:
-        with open(arguments.json, "w", encoding="utf-8") as file:
-            json.dump({"machine": machine, "figures": figures}, file, indent=2)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="about a minute, less steady figures")
+    parser.add_argument("--only", action="append", choices=list(SECTIONS), help="may be repeated")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there as well")
+    parser.add_argument("--record", action="store_true", help="write page and chart anew")
+    given = parser.parse_args()
+    if given.record and given.only:
+        parser.error("--record needs all sections: leave out --only")
+    machine.allow_many_connections()
+    described, began = machine.described(), time.perf_counter()
+    figures = measured(QUICK if given.quick else FULL, given.only)
+    figures = {
+        "machine": described | {"run": "quick" if given.quick else "full"},
+        **figures,
+        "promises": judged(figures),
+    }
+    figures["machine"]["took"] = f"{time.perf_counter() - began:.0f} s"
+    print(", ".join(f"{name} {value}" for name, value in figures["machine"].items()), end="\n\n")
+    print(as_text(figures))
+    if given.json:
+        given.json.write_text(json.dumps(figures, indent=2, ensure_ascii=False), encoding="utf-8")
+    if given.record:
+        report.record(figures)
 
 
 if __name__ == "__main__":
