@@ -90,7 +90,7 @@ def oldest(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure beside the peers, and print what was measured; `-- --quick` takes a minute."""
+    """Measure beside the peers, and print what was measured; `-- --quick` is shorter."""
     peers = ("httpx", "requests", "stripe", "openai", "elastic-transport", "uvloop", "trustme")
     install_wheel(session, *peers)
     session.run("python", "benchmarks/run.py", *session.posargs)

@@ -59,7 +59,7 @@ async def _connected(target: Target, count: int) -> list[_Wire]:
     url, loop = urlsplit(target.url), asyncio.get_running_loop()
     tls: ssl.SSLContext | None = target.tls()
     made = [
-        await loop.create_connection(_Wire, url.hostname, url.port or 0, ssl=tls)
+        await loop.create_connection(_Wire, url.hostname or "", url.port or 0, ssl=tls)
         for _ in range(count)
     ]
     return [wire for _, wire in made]
