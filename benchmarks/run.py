@@ -22,7 +22,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="a minute and a half, less steady figures")
+    parser.add_argument(
+        "--quick", action="store_true", help="a minute and a half, less steady figures"
+    )
     parser.add_argument("--only", action="append", choices=list(SECTIONS), help="may be repeated")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there as well")
     parser.add_argument("--record", action="store_true", help="write page and chart anew")
