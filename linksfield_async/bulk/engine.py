@@ -158,7 +158,7 @@ class Outcomes(Generic[T]):
             raise RuntimeError("a source or a transport canceled a worker") from crew.broken
         if crew.broken is not None:
             raise crew.broken
-        if crew.stopped_because is not None:
+        if crew.stopped_because is not None and not crew.is_complete:
             raise BulkStopped(self._stopped(crew.stopped_because))
         if not (crew.is_stopping or crew.is_complete):
             raise RuntimeError("the run ended before its source did")

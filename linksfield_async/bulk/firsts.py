@@ -98,12 +98,16 @@ class Firsts:
         """Keep it in a temporary file."""
         # It was looked for before there was a file, and so without the sieve.
         self._sieve.add(identity)
+        far = self._far or await self._opened()
+        far.put(cells)
+
+    async def _opened(self) -> Ledger:
         async with self._opening:
             if self._far is None:
                 from .journal.ledger import Ledger  # noqa: PLC0415 - SQLite is not everybody's
 
                 self._far = await Ledger.temporary()
-        self._far.put(cells)
+        return self._far
 
     async def close(self) -> None:
         """Drop what was kept beside the memory."""

@@ -64,6 +64,8 @@ def clean_iccid(given: object) -> str:
     """
     if not isinstance(given, str):
         given = _text_of(given)
+    elif 18 <= len(given) <= 22 and given.isascii() and given.isdigit():
+        return given  # as most are: nothing to tidy
     if given.startswith("[") and (reason := _UNFIT.get(given[1:].partition("] ")[0])):
         raise InvalidInput(reason)
     if len(given) > LONGEST_CELL:

@@ -101,6 +101,8 @@ class _Options:
         if out not in (None, "-"):
             check_ending(out)
         if given["report"] is not None:
+            if Path(given["report"]).suffix.lower() not in (".html", ".htm"):
+                raise click.UsageError("--report names a page: it must end in .html")
             check_report_path(given["report"], force=given["force"] or self.is_resumed)
         self.out = out
 

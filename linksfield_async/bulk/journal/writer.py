@@ -117,7 +117,10 @@ class Writer:
             self._stirred.set()
 
     async def saved_some(self, *, at_once: bool) -> None:
-        """Wait until something more is safe on the disk; `at_once` where all else waits for it."""
+        """Wait until something more is safe on the disk; `at_once` where all else waits for it.
+
+        Await it in the same step in which something unsaved was seen, or nothing may come.
+        """
         if self.failure is not None:
             raise self._failed()
         future = self._loop.create_future()
