@@ -62,10 +62,12 @@ def clean_iccid(given: object) -> str:
     practice); the Luhn digit is not checked, most genuine samples fail it. A pyarrow scalar
     stands for its text; None and what other libraries put for a missing value are blank.
     """
-    if not isinstance(given, str):
-        given = _text_of(given)
-    elif 18 <= len(given) <= 22 and given.isascii() and given.isdigit():
+    if type(given) is str and 18 <= len(given) <= 22 and given.isascii() and given.isdigit():
         return given  # as most are: nothing to tidy
+    return _tidied(given if isinstance(given, str) else _text_of(given))
+
+
+def _tidied(given: str) -> str:
     if given.startswith("[") and (reason := _UNFIT.get(given[1:].partition("] ")[0])):
         raise InvalidInput(reason)
     if len(given) > LONGEST_CELL:

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -88,7 +89,7 @@ def test_interrupted_ends_with_4(cli, valid, monkeypatch):
         work.close()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(asyncio, "run", interrupt)
+    monkeypatch.setattr(asyncio.Runner, "run", lambda _, work: interrupt(work))
     result = cli("plans", valid[0])
     assert result.exit_code == 4
     assert "interrupted" in result.stderr
@@ -129,3 +130,19 @@ def test_the_package_does_not_pull_the_command_line_in():
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_faster_loop_is_taken_where_there_is_one(monkeypatch):
+    made = []
+
+    def new_event_loop():
+        made.append(asyncio.new_event_loop())
+        return made[-1]
+
+    async def which():
+        return asyncio.get_running_loop()
+
+    monkeypatch.setitem(sys.modules, "uvloop", SimpleNamespace(new_event_loop=new_event_loop))
+    assert session.run(which()) is made[0]
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    assert session.run(which()) is not made[0]

@@ -84,7 +84,8 @@ async def test_c02_canceled_in_the_middle_of_a_batch() -> None:
     client = Client(Account("P1"), transport=transport)
 
     async def collect() -> None:
-        async for _ in client.verify_many((ICCID for _ in range(10_000)), concurrency=16):
+        many = (ICCID for _ in range(10_000))
+        async for _ in client.verify_many(many, concurrency=16, duplicates="each"):
             pass
 
     batch = asyncio.create_task(collect())
