@@ -15,6 +15,7 @@ from linksfield_async.bulk.journal.ledger import Ledger
 from linksfield_async.bulk.journal.schema import Identity
 from linksfield_async.bulk.journal.settings import Journal
 from linksfield_async.bulk.outcome import Outcome
+from linksfield_async.bulk.service import Service
 from linksfield_async.operations import SynOrderInfo
 from linksfield_async.protocol import Request, Response
 
@@ -42,6 +43,17 @@ def iccid(number: int) -> str:
 
 def iccids(count: int, first: int = 0) -> list[str]:
     return [iccid(number) for number in range(first, first + count)]
+
+
+def service_of(sender: Any) -> Service:
+    """Give what a bulk run needs, around something that sends."""
+    return Service(
+        sender=lambda _: sender,
+        account=Account("P1"),
+        connections=100,
+        deadline=30.0,
+        rate=lambda: None,
+    )
 
 
 def order(number: int, **changes: Any) -> SynOrderInfo:

@@ -18,6 +18,7 @@ from typing import Any, get_args, get_origin
 import attrs
 import pytest
 import transports
+from bulk_stubs import service_of
 from servers import RawServer, Seen
 
 from linksfield_async import OPERATIONS, Account, Endpoints, LinksfieldError, Operation
@@ -220,7 +221,7 @@ async def _look(scanner: Scanner, sending: Pipeline, operation: Operation[Any]) 
         for part in result if isinstance(result, tuple) else (result,):
             if not isinstance(part, str):
                 scanner.look(f"result {type(part).__name__}", repr(part))
-    async for outcome in send_many(sending, [operation], concurrency=1):
+    async for outcome in send_many(service_of(sending), [operation], {"concurrency": 1}):
         scanner.look("outcome", repr(outcome) + outcome.reason)
 
 

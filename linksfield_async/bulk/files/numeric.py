@@ -7,9 +7,7 @@ from typing import Any
 
 from ...errors import ConfigurationError
 
-NUMBERS = (
-    "a column of numbers: ICCIDs lose digits in it; read it as text from the source, e.g. dtype=str"
-)
+NUMBERS = "a column of numbers, which lose digits: read it as text (dtype=str)"
 
 _ARROW_NUMBER = re.compile(r"u?int\d+|float|double|halffloat|decimal\d*\(|bool\b")
 _ARRAY_NUMBERS = frozenset("bBhHiIlLqQfd")
