@@ -135,7 +135,7 @@ class Ledger:
     def stored_ms(self) -> int:
         """The present moment as it is stored: never before what any clock shows."""
         wall = self._writer.wall
-        return self.wall_ms if wall is None else wall.moment().wall_ms
+        return self.wall_ms if wall is None else wall.latest_ms()
 
     def beat(self) -> None:
         """Note soon that something may leave now that must not be carried out twice."""

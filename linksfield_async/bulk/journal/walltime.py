@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import attrs
@@ -22,11 +23,18 @@ class Moment:
 
 def boot_clock() -> tuple[str | None, int | None]:
     """Give this boot's id and the milliseconds since it; None where the system tells none."""
-    try:
-        boot_id = _BOOT_ID.read_text().strip()
-        return boot_id, time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
-    except (OSError, AttributeError):
+    boot_id = _boot_id()
+    if boot_id is None:
         return None, None
+    return boot_id, time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+
+
+@cache
+def _boot_id() -> str | None:
+    try:
+        return _BOOT_ID.read_text().strip() if hasattr(time, "CLOCK_BOOTTIME") else None
+    except OSError:
+        return None
 
 
 class WallTime:
@@ -68,4 +76,8 @@ class WallTime:
 
     def moment(self) -> Moment:
         """Give the present moment for storing: the latest that any clock shows."""
-        return Moment(max(self.now_ms(), int(self._wall() * 1000)), *self._boot())
+        return Moment(self.latest_ms(), *self._boot())
+
+    def latest_ms(self) -> int:
+        """Give the wall time of `moment`."""
+        return max(self.now_ms(), int(self._wall() * 1000))
