@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable
-from typing import Any, NoReturn, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack
 
 import attrs
 
 from .account import Account
-from .bulk import engine
-from .bulk.engine import Outcomes
-from .bulk.service import Service
-from .bulk.settings import BulkSettings
 from .codec import codec_for
 from .errors import ConfigurationError
 from .named import AsyncGroups, AsyncOrders, AsyncPayment, AsyncVshop
@@ -24,6 +20,11 @@ from .resilience.rate import Limiter
 from .telemetry import Observer, observers_with_log
 from .transport.base import OwnTransport, Transport
 from .transport.choice import transport_for
+
+if TYPE_CHECKING:
+    from .bulk.engine import Outcomes
+    from .bulk.service import Service
+    from .bulk.settings import BulkSettings
 
 T = TypeVar("T")
 
@@ -114,6 +115,8 @@ class Client:
         What is no ICCID is reported as invalid_input and not sent. Taking outcomes slowly slows
         the sending. With a `journal` a run goes on after a crash; see `BulkSettings`.
         """
+        from .bulk import engine  # noqa: PLC0415 - not every program sends in bulk
+
         return engine.verify_many(self._bulk_service(), iccids, settings, url)
 
     def send_many(
@@ -126,9 +129,13 @@ class Client:
         With a `journal`, what must not be carried out twice is written down before it is sent,
         and after a crash it is asked about, not sent again.
         """
+        from .bulk import engine  # noqa: PLC0415 - not every program sends in bulk
+
         return engine.send_many(self._bulk_service(), operations, settings)
 
     def _bulk_service(self) -> Service:
+        from .bulk.service import Service  # noqa: PLC0415
+
         return Service(
             sender=self._pipeline.in_bulk,
             account=self.account,

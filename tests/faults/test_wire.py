@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import attrs
 import pytest
 import transports
@@ -708,6 +709,8 @@ def bomb(kind: str, size: int) -> bytes:
     [("gzip", "gzip"), ("gzip", "GZIP"), ("zlib", "deflate"), ("raw", "deflate")],
 )
 async def test_w16_a_bomb_is_too_large(kind: str, encoding: str) -> None:
+    if encoding.isupper() and aiohttp.__version__ < "3.14.5":
+        pytest.skip("older aiohttp knows the names of encodings in lower case only")
     packed = bomb(kind, 64 * MIB)
     assert len(packed) < 70_000
     answer = http_answer(packed, headers={"Content-Encoding": encoding})
