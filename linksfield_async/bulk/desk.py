@@ -24,7 +24,7 @@ from ..protocol import Request
 from .firsts import Firsts, Identity
 from .handover import Handover, Ready
 from .intake import Passed, Taken
-from .journal.rows import Reviver, Stored, answer_text, cells_of, error_text
+from .journal.rows import Reviver, Stored, answer_text, cells_of, error_text, refusal_in
 from .journal.schema import BLOCK, NAMES
 from .outcome import Outcome, verdict_on
 from .progress import Meter
@@ -161,15 +161,26 @@ class Desk(Generic[T]):
         assert operation is not None  # noqa: S101
         assert doubts is not None  # noqa: S101
         found = await doubts.conclude(operation)
-        if found.carried_out is False:
+        refusal = refusal_in(stored, operation)
+        if found.carried_out is False and refusal is None:
             await self._send(taken, operation)
             return
-        error = None
+        error: LinksfieldError | None = None
         if found.carried_out is None:
-            error = OutcomeUnknown(found.evidence, operation=operation, attempts=stored.attempts)
+            # A refusal stays one, also where nothing more is found out for now.
+            error = refusal or OutcomeUnknown(found.evidence, operation=operation)
+        elif found.carried_out is False and refusal is not None:
+            # It was answered, with a no that is now proved: that is never sent again.
+            error = refusal.with_facts(carried_out=False, needs_reconciliation=False)
+        if error is not None:
+            error.attempts = stored.attempts
         outcome = self._outcome(taken, None, error, 0.0)
-        if error is None:
-            outcome = attrs.evolve(outcome, settled=found.evidence)
+        if found.carried_out is not None:
+            outcome = attrs.evolve(
+                outcome,
+                verdict="valid" if error is None else "refused",
+                settled=found.evidence,
+            )
         await self._decide(taken, outcome, None, at_ms=stored.at_ms, was_sent=False)
 
     async def _send(self, taken: Taken[T], operation: Operation[T]) -> None:

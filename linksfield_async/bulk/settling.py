@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeVar
+from typing import Any
 
 from ..errors import LinksfieldError
 from ..masking import one_line
@@ -12,8 +12,6 @@ from ..operation import Operation
 from ..operations import GetOrder, Order, SingleOrder, SynOrderInfo
 from ..pipeline import Sender
 from .journal.settings import Journal, Settlement, Settler
-
-T = TypeVar("T")
 
 BEAT_SECONDS = 1.0
 """While something is under way that must not be carried out twice, the journal is told the time

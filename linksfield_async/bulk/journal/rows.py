@@ -102,6 +102,14 @@ def says_not_carried_out(stored: Stored) -> bool:
     return stored.error is not None and json.loads(stored.error).get("carried_out") is False
 
 
+def refusal_in(stored: Stored, operation: Operation[Any]) -> LinksfieldError | None:
+    """Give the refusal that was its answer, where there was one."""
+    error = None if stored.error is None else json.loads(stored.error)
+    if error is None or error.get("error") != errors.Refused.__name__:
+        return None
+    return error_of(error, operation)
+
+
 def answer_text(body: bytes, iccid: str | None, hiding: Hiding) -> str | None:
     """Give what is stored of an answer; None where there is none, or too much of it."""
     if not body or len(body) > LONGEST_ANSWER:
