@@ -31,6 +31,7 @@ from .faults import (
     throttled,
 )
 from .log import Received, RequestLog
+from .matched import Matched
 from .sample import SAMPLE_CARDS
 from .serve import serve
 from .stripe import Stripe
@@ -44,6 +45,7 @@ __all__ = [
     "Fault",
     "Faults",
     "GroupBehaviour",
+    "Matched",
     "Received",
     "Refusal",
     "RequestLog",

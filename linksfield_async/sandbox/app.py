@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +13,7 @@ from ..errors import ConfigurationError
 from ..masking import one_line
 from .clock import Clock
 from .dispatch import Dispatcher
+from .fault_file import read_fault_file
 from .fault_plan import Faults
 from .jobs import carry_out
 from .log import RequestLog
@@ -35,6 +37,7 @@ class Sandbox:
     `keep_requests`   how many requests the log holds
     `dedupe_orders`   refuse an orderNo or payId that was used before (invented)
     `allow_any_host`  permit a host that other machines can reach
+    `faults`          TOML file of faults that hold from the start, see `fault_file`
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Sandbox:
         keep_requests: int = 100_000,
         dedupe_orders: bool = False,
         allow_any_host: bool = False,
+        faults: str | Path | None = None,
     ) -> None:
         self._settings = Settings(
             cards=cards,
@@ -72,6 +76,8 @@ class Sandbox:
         dispatcher = Dispatcher(self._world, self.stripe, self._settings)
         self.faults = Faults(seed)
         """What goes wrong with requests; nothing, until something is set."""
+        if faults is not None:
+            read_fault_file(faults, self.faults, self._world.group_behaviour)
         self._server = Server(dispatcher, self.requests, self.clock, self._settings, self.faults)
 
     @property
