@@ -152,10 +152,9 @@ def _name(operation: Named | None) -> str | None:
 
 
 def _number(name: str, value: object, least: float) -> float:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not least <= value <= _MOST:
-        raise ConfigurationError(f"{name} must be from {least:g} on, not {value!r}")
-    return value
+    if isinstance(value, (int, float)) and value is not True and least <= value <= _MOST:
+        return value
+    raise ConfigurationError(f"{name} must be from {least:g} on, not {value!r}")
 
 
 def _need_fault(fault: object) -> None:

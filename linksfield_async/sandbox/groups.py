@@ -35,6 +35,7 @@ class GroupDesk:
         self._world = world
         self._delay = timedelta(seconds=job_delay)
         self._last_id: str | None = None
+        world.clock.on("job", lambda request_id, _: carry_out(world, world.jobs[request_id]))
 
     def handlers(self) -> dict[type[Operation[Any]], Callable[[Any, str], Data]]:
         """Say which method carries out which operation."""
@@ -105,7 +106,7 @@ class GroupDesk:
         )
         world.jobs[job.request_id] = job
         if not behaviour.never_ends:
-            world.clock.at(job.due, lambda _: carry_out(world, job))
+            world.clock.plan(job.due, "job", job.request_id)
         return job
 
     def _judge(self, job: Job) -> None:

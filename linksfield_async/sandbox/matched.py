@@ -104,7 +104,7 @@ def _masked(name: str, value: object, operation: type[Operation[Any]] | None = N
         for field in wire_fields(declared):
             if name in (field.python, field.wire.name):
                 how = attrs.fields_dict(declared)[field.python].repr
-    text = how(value) if callable(how) else mask_text(repr(value))
+    text = str(how(value)) if callable(how) else mask_text(repr(value))
     return one_line(text, _VALUE_LIMIT)
 
 
