@@ -33,14 +33,16 @@ from .faults import (
 from .log import Received, RequestLog
 from .matched import Matched
 from .sample import SAMPLE_CARDS
+from .scenarios import Scenarios, Situation
 from .serve import serve
 from .stripe import Stripe
-from .world import World
+from .world import CardState, World
 
 __all__ = [
     "SAMPLE_CARDS",
     "Card",
     "CardKind",
+    "CardState",
     "Clock",
     "Fault",
     "Faults",
@@ -50,6 +52,8 @@ __all__ = [
     "Refusal",
     "RequestLog",
     "Sandbox",
+    "Scenarios",
+    "Situation",
     "Stripe",
     "World",
     "cut_answer",

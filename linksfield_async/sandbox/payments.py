@@ -18,7 +18,7 @@ from ..operations import (
     SubscriptionAuthorization,
 )
 from .answers import Data, Refusal, told
-from .records import Order, Payment, PaymentMethod, PaymentState, Setup, Subscription
+from .records import Order, Payment, PaymentState, Setup
 from .shop import same_amount
 from .stripe import Stripe
 from .world import World
@@ -95,7 +95,7 @@ class Cashier:
             raise Refusal("pm_id does not come from the plan's confirmed setup intent")
         if setup.order.paid is not None:
             raise Refusal("the order is already paid")
-        subscription = self._subscription(setup.order, method)
+        subscription = self._stripe.new_subscription(setup.order, method, self._world.clock.now())
         self._stripe.start(subscription)
         return told(
             StripeSubscription,
@@ -104,18 +104,6 @@ class Cashier:
             product_id=subscription.product_id,
             status=subscription.state,
             sub_id=subscription.sub_id,
-        )
-
-    def _subscription(self, order: Order, method: PaymentMethod) -> Subscription:
-        ids = self._world.ids
-        return Subscription(
-            order,
-            method,
-            sub_id=ids.token("sub"),
-            customer_id=ids.token("cus", 14),
-            product_id=ids.token("prod", 14),
-            state="incomplete",
-            since=self._world.clock.now(),
         )
 
     def query(self, call: ResultQuery, partner: str) -> Data:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from .answers import Refusal
-from .records import Payment, PaymentMethod, Subscription
+from .records import Order, Payment, PaymentMethod, Subscription
 from .world import World
 
 RETRY_DAYS = (3.0, 5.0, 7.0)
@@ -62,10 +62,32 @@ class Stripe:
             raise Refusal("no payment method has this id")
         method.declines = declines
 
+    def pay(self, order: Order, when: datetime) -> Payment:
+        """Pay an order in one go, as if the payer had done so at a time."""
+        payment = Payment(order, order.amount, order.currency.lower(), when)
+        self._world.ledger.add_payment(payment)
+        self._take(payment, when)
+        return payment
+
+    def new_subscription(
+        self, order: Order, method: PaymentMethod, since: datetime
+    ) -> Subscription:
+        """Make a subscription that is not started yet."""
+        ids = self._world.ids
+        return Subscription(
+            order,
+            method,
+            sub_id=ids.token("sub"),
+            customer_id=ids.token("cus", 14),
+            product_id=ids.token("prod", 14),
+            state="incomplete",
+            since=since,
+        )
+
     def start(self, subscription: Subscription) -> None:
         """Charge the first period; where it is paid the subscription becomes active."""
         self._world.ledger.add_subscription(subscription)
-        if self._charge(subscription, self._world.clock.now()):
+        if self._charge(subscription, subscription.since):
             subscription.state = "active"
             self._await_renewal(subscription)
 

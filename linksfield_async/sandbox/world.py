@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import attrs
@@ -54,7 +54,8 @@ class World:
         self.ids = Ids(seed)
         self.orders = OrderBook()
         self.ledger = Ledger()
-        self._suspended: set[str] = set()
+        self.suspended: set[str] = set()
+        """Cards that were suspended since the start."""
         self.groups: dict[str, Group] = {group.group_id: group for group in self._first_groups()}
         self.jobs: dict[str, Job] = {}
         self.group_behaviour = GroupBehaviour()
@@ -103,7 +104,7 @@ class World:
         return CardState(
             iccid=iccid,
             index=card.index,
-            kind="suspended" if iccid in self._suspended else card.kind,
+            kind="suspended" if iccid in self.suspended else card.kind,
             partner_code=card.partner_code,
             orders=orders,
             payments=tuple(one for order in orders for one in self.ledger.payments_of(order)),
@@ -113,11 +114,11 @@ class World:
 
     def suspend(self, iccid: str) -> None:
         """Suspend a card, as an unpaid renewal does in the end."""
-        self._suspended.add(iccid)
+        self.suspended.add(iccid)
 
     def reinstate(self, iccid: str) -> None:
         """Take a suspension back; cards that were suspended from the start stay so."""
-        self._suspended.discard(iccid)
+        self.suspended.discard(iccid)
 
     def iccids(self, kind: CardKind | None = "valid") -> Iterator[str]:
         """Yield the ICCIDs of a kind; None means all, `unknown` those never delivered."""
@@ -126,7 +127,7 @@ class World:
     def is_valid(self, iccid: str) -> bool:
         """Tell whether the sandbox's partner may sell for a card."""
         card = self.cards.find(iccid)
-        return card is not None and card.kind == "valid" and iccid not in self._suspended
+        return card is not None and card.kind == "valid" and iccid not in self.suspended
 
     def card_problem(self, iccid: str, partner_code: str) -> str | None:
         """Say why a partner may not use a card, or None."""
@@ -135,7 +136,7 @@ class World:
             return "the card is unknown"
         if card.partner_code != partner_code:
             return "the card belongs to another partner"
-        suspended = card.kind == "suspended" or iccid in self._suspended
+        suspended = card.kind == "suspended" or iccid in self.suspended
         return "the card is suspended" if suspended else None
 
     def need_card(self, iccid: str, partner_code: str) -> None:
@@ -155,3 +156,7 @@ class World:
     def note_needless(self, change: NeedlessChange) -> None:
         """Keep a needless change for the judge."""
         self._needless.append(change)
+
+    def replace_needless(self, changes: Iterable[NeedlessChange]) -> None:
+        """Put others in place of all needless changes noted so far."""
+        self._needless = list(changes)
