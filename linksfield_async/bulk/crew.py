@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable
+from collections.abc import AsyncIterable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..masking import one_line
@@ -13,7 +13,6 @@ from .firsts import Firsts
 from .handover import Handover, Ready
 from .intake import Intake, Passed, Prepare, Taken
 from .journal.hiding import Hiding
-from .outcome import Outcome
 from .progress import Meter, Progress
 from .room import Room
 from .service import Service
@@ -87,7 +86,7 @@ class Crew(Generic[T]):
         self._workers: set[asyncio.Task[None]] = set()
         self._waiting: set[asyncio.Task[None]] = set()
         """Workers that wait for an item, and settlements that wait for their time."""
-        self._wanted = self._working = 0
+        self._wanted = 0
         self._is_dismissed = False
         self._ticking: asyncio.Task[None] | None = None
         self._cut_timer: asyncio.TimerHandle | None = None
@@ -112,24 +111,19 @@ class Crew(Generic[T]):
             return "failed"
         return "stopped" if self.is_stopping else "finished"
 
-    async def outcomes(self) -> AsyncGenerator[Outcome[T], None]:
-        """Yield outcomes until everybody has ended, however it ended."""
-        while self._working:
-            ready = await self._handover.get()
-            if ready is not None:
-                yield ready.outcome
-                self._acknowledge(ready)
-                continue
-            self._working -= 1
-        for ready in self._handover.rest():
-            yield ready.outcome
-            self._acknowledge(ready)
+    def take(self) -> Ready | None:
+        """Give an outcome that is there; once the caller comes back, acknowledge it."""
+        return self._handover.take()
 
-    def _acknowledge(self, ready: Ready) -> None:
-        """The caller came back: what it got is its own now."""
-        ledger = self._ledger
-        if ready.cells is not None and ledger is not None and ledger.failure is None:
-            ledger.delivered(ready.cells)
+    async def wait(self) -> bool:
+        """Wait for an outcome; False once everybody has ended, however it ended."""
+        return await self._handover.wait()
+
+    def acknowledge(self, ready: Ready) -> None:
+        """Note that the caller came back: what it got is its own now."""
+        cells, ledger = ready[1], self._ledger
+        if cells is not None and ledger is not None and ledger.failure is None:
+            ledger.delivered(cells)
         self._room.release()
 
     def stop(self, within: float | None = None) -> None:
@@ -231,7 +225,7 @@ class Crew(Generic[T]):
         return self.is_stopping or self.broken is not None
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        self._working += 1
+        self._handover.givers += 1
         task: asyncio.Task[None] = self._loop.create_task(self._watched(work))
         self._active.add(task)
         task.add_done_callback(self._active.discard)
@@ -262,7 +256,7 @@ class Crew(Generic[T]):
         me = asyncio.current_task()
         assert me is not None  # noqa: S101
         while not self._is_over():
-            taken = await self._take()
+            taken = self._take_at_once() or await self._take()
             if taken is None:
                 return
             if isinstance(taken, Passed):
@@ -273,6 +267,18 @@ class Crew(Generic[T]):
                 # At once, not when the task has ended: many may leave in one turn of the loop.
                 self._workers.discard(me)
                 return
+
+    def _take_at_once(self) -> Taken[T] | None:
+        """Take an item where neither room nor the item has to be waited for."""
+        if self._taking.locked() or not self._room.acquire_at_once():
+            return None
+        taken: Taken[T] | None = None
+        try:
+            taken = self._intake.at_once()
+        finally:
+            if taken is None:
+                self._room.release()
+        return taken
 
     async def _take(self) -> Taken[T] | Passed | None:
         """Wait for room and for an item; None where there is none any more."""

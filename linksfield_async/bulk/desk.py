@@ -22,7 +22,7 @@ from ..operation import Effect, Operation, Service
 from ..pipeline import Exchange, Sender
 from ..protocol import Request
 from .firsts import Firsts, Identity
-from .handover import Handover, Ready
+from .handover import Handover
 from .intake import Passed, Taken
 from .journal.rows import Reviver, Stored, answer_text, cells_of, error_text, refusal_in
 from .journal.schema import BLOCK, NAMES
@@ -127,7 +127,7 @@ class Desk(Generic[T]):
         self.meter.add(outcome)
         cells = cells_of(taken.position, outcome.verdict)
         cells[-1] = True  # the row itself is there; only its delivery is news
-        self.handover.put(Ready(outcome, None if stored.delivered else cells))
+        self.handover.put((outcome, None if stored.delivered else cells))
         return True
 
     def _wants(self, taken: Taken[T], stored: Stored) -> bool:
@@ -285,7 +285,7 @@ class Desk(Generic[T]):
             except JournalError as error:
                 cells, broken = None, error  # the caller still has to learn what it is
         self.meter.add(outcome)
-        self.handover.put(Ready(outcome, cells))
+        self.handover.put((outcome, cells))
         if broken is not None:
             raise broken
         reason = self.watch.add(outcome) if was_sent else None

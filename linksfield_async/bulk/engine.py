@@ -15,6 +15,7 @@ from ..operation import Operation
 from ..operations import CardVerification, SingleVerify
 from .crew import Crew
 from .files.numeric import refuse_numeric_column
+from .handover import Ready
 from .intake import Prepare, cards, operations
 from .journal.hiding import Hiding
 from .outcome import Outcome
@@ -93,6 +94,10 @@ class Outcomes(Generic[T]):
             settings = attrs.evolve(settings, total=len(source))
         self._settings, self._about = settings, about
         self._crew: Crew[T] | None = None
+        self._serving: Crew[T] | None = None
+        """The same, as long as outcomes are taken from it."""
+        self._given: Ready | None = None
+        """What the caller has and did not come back from."""
         self._stopped_early = False
         self._steps = self._run()
 
@@ -129,7 +134,15 @@ class Outcomes(Generic[T]):
         return self
 
     async def __anext__(self) -> Outcome[T]:
-        return await anext(self._steps)
+        crew, given = self._serving, self._given
+        if crew is not None and given is not None:
+            self._given = None
+            crew.acknowledge(given)
+        while crew is None or (ready := crew.take()) is None:
+            await anext(self._steps)
+            crew = self._serving
+        self._given = ready
+        return ready[0]
 
     async def __aenter__(self) -> Self:
         return self
@@ -142,17 +155,20 @@ class Outcomes(Generic[T]):
     ) -> None:
         await self.aclose()
 
-    async def _run(self) -> AsyncGenerator[Outcome[T], None]:
+    async def _run(self) -> AsyncGenerator[None, None]:
+        """Yield where outcomes are there to be taken."""
         if self._stopped_early:
             return
         self._crew = crew = await self._made()
         how = "left"
         try:
             self._begin(crew)
-            async for outcome in crew.outcomes():
-                yield outcome
+            self._serving = crew
+            while await crew.wait():
+                yield
             how = crew.ended
         finally:
+            self._serving = None
             await _to_its_end(crew.dismiss(how))
         if isinstance(crew.broken, asyncio.CancelledError):
             raise RuntimeError("a source or a transport canceled a worker") from crew.broken
