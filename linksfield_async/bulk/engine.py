@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, Sized
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -94,8 +95,8 @@ class Outcomes(Generic[T]):
             settings = attrs.evolve(settings, total=len(source))
         self._settings, self._about = settings, about
         self._crew: Crew[T] | None = None
-        self._serving: Crew[T] | None = None
-        """The same, as long as outcomes are taken from it."""
+        self._ready: deque[Ready] = deque()
+        """What is there to be taken; of the crew, as long as it serves."""
         self._given: Ready | None = None
         """What the caller has and did not come back from."""
         self._stopped_early = False
@@ -134,14 +135,11 @@ class Outcomes(Generic[T]):
         return self
 
     async def __anext__(self) -> Outcome[T]:
-        crew, given = self._serving, self._given
-        if crew is not None and given is not None:
-            self._given = None
-            crew.acknowledge(given)
-        while crew is None or (ready := crew.take()) is None:
+        if self._given is not None:
+            self._acknowledge()
+        while not self._ready:
             await anext(self._steps)
-            crew = self._serving
-        self._given = ready
+        self._given = ready = self._ready.popleft()
         return ready[0]
 
     async def __aenter__(self) -> Self:
@@ -163,12 +161,12 @@ class Outcomes(Generic[T]):
         how = "left"
         try:
             self._begin(crew)
-            self._serving = crew
+            self._ready = crew.ready
             while await crew.wait():
                 yield
             how = crew.ended
         finally:
-            self._serving = None
+            self._ready = deque()
             await _to_its_end(crew.dismiss(how))
         if isinstance(crew.broken, asyncio.CancelledError):
             raise RuntimeError("a source or a transport canceled a worker") from crew.broken
@@ -178,6 +176,11 @@ class Outcomes(Generic[T]):
             raise BulkStopped(self._stopped(crew.stopped_because))
         if not (crew.is_stopping or crew.is_complete):
             raise RuntimeError("the run ended before its source did")
+
+    def _acknowledge(self) -> None:
+        given, self._given = self._given, None
+        if given is not None and self._crew is not None and not self._crew.is_dismissed:
+            self._crew.acknowledge(given)
 
     def _begin(self, crew: Crew[T]) -> None:
         if self._stopped_early:

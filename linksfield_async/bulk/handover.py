@@ -22,26 +22,23 @@ class Handover:
     def __init__(self, *, in_order: bool) -> None:
         self.givers = 0
         """Who may still put something here."""
-        self._queue: deque[Ready] = deque()
+        self.ready: deque[Ready] = deque()
+        """What is there to be taken, first come first."""
         self._taker: asyncio.Future[None] | None = None
         self._waiting: dict[int, Ready | int] | None = {} if in_order else None
         self._expected = 0
 
-    def take(self) -> Ready | None:
-        """Give the next one where there is one."""
-        return self._queue.popleft() if self._queue else None
-
     async def wait(self) -> bool:
         """Wait until there is one; False where all givers have ended and nothing is left."""
-        while not self._queue and self.givers:
+        while not self.ready and self.givers:
             self._taker = asyncio.get_running_loop().create_future()
             try:
                 await self._taker
             finally:
                 self._taker = None
-        if not self._queue:
-            self._queue.extend(self._rest())
-        return bool(self._queue)
+        if not self.ready:
+            self.ready.extend(self._rest())
+        return bool(self.ready)
 
     def ended(self) -> None:
         """Tell that one of the givers has ended."""
@@ -52,7 +49,7 @@ class Handover:
     def put(self, ready: Ready) -> None:
         """Hand one over, as soon as it is its turn."""
         if self._waiting is None:
-            self._queue.append(ready)
+            self.ready.append(ready)
             if self._taker is not None:
                 self._wake()
         else:
@@ -86,6 +83,6 @@ class Handover:
                 self._expected += ready
             else:
                 self._expected += 1
-                self._queue.append(ready)
-        if self._queue:
+                self.ready.append(ready)
+        if self.ready:
             self._wake()

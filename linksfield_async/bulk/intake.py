@@ -64,7 +64,10 @@ def cards(url: str | None) -> Prepare[CardVerification]:
     """Make verifications of texts and rows of tables."""
 
     def prepare(position: int, item: Any) -> Taken[CardVerification]:
-        row, given = (item.number, item.given) if isinstance(item, Row) else (None, item)
+        if type(item) is str:
+            row, given = None, item
+        else:
+            row, given = (item.number, item.given) if isinstance(item, Row) else (None, item)
         try:
             iccid = clean_iccid(given)
         except InvalidInput as problem:

@@ -39,7 +39,7 @@ async def drained(handover):
 
     async def take():
         while await handover.wait():
-            while (one := handover.take()) is not None:
+            while (one := handover.ready.popleft() if handover.ready else None) is not None:
                 found.append(one[0].position)
 
     taking = asyncio.ensure_future(take())
