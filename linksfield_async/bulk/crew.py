@@ -267,7 +267,9 @@ class Crew(Generic[T]):
             if type(taken) is Passed:
                 desk.pass_over(taken)
             else:
-                await desk.handle(taken)
+                todo = desk.handle(taken)
+                if todo is not None:
+                    await todo
             if len(workers) > self._wanted:
                 # At once, not when the task has ended: many may leave in one turn of the loop.
                 workers.discard(me)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -100,25 +100,38 @@ class Desk(Generic[T]):
         self.handover.skip(passed.position, sum(passed.settled.values()))
         self.room.release()
 
-    async def handle(self, taken: Taken[T]) -> None:
-        """Do what an item needs; its outcome is handed over when it is known."""
+    def handle(self, taken: Taken[T]) -> Coroutine[Any, Any, None] | None:
+        """Do what an item needs, and give what is still to be awaited of that.
+
+        Its outcome is handed over when it is known.
+        """
         stored, operation = taken.stored, taken.operation
         if stored is not None and stored.is_decided and self._known(taken, stored):
-            return
+            return None
         if taken.problem is not None or operation is None:
             self._decide(taken, self._outcome(taken, None, taken.problem, 0.0), None)
-            return
-        if self._sends_once and taken.identity is not None:
-            known = self._met(taken, taken.identity)
-            if known is None:
-                known = await self._is_same(taken, taken.identity)
-            if known:
-                return
-        doubts = self.doubts
+            return None
+        identity = taken.identity
+        if self._sends_once and identity is not None:
+            same = self._same
+            if identity in same:
+                same[identity] = [*(same[identity] or ()), taken]
+                return None
+            # Known to be under way before anything is waited for: a second one must not slip by.
+            same[identity] = None
+            if self.firsts.may_know(identity):
+                return self._look_up(taken, identity, operation)
+        return self._send(taken, operation) if stored is None else self._conclude(taken, operation)
+
+    def _conclude(
+        self, taken: Taken[T], operation: Operation[T]
+    ) -> Coroutine[Any, Any, None] | None:
+        """Send one that is no double, if an earlier session has not left it in doubt."""
+        stored, doubts = taken.stored, self.doubts
         if stored is not None and doubts is not None and doubts.has(operation, stored):
             self.later(taken, doubts.seconds_to_wait(stored))
-            return
-        await self._send(taken, operation)
+            return None
+        return self._send(taken, operation)
 
     def _known(self, taken: Taken[T], stored: Stored) -> bool:
         """Hand over what the journal knows; False where the answer has to be looked for."""
@@ -147,31 +160,18 @@ class Desk(Generic[T]):
             return bool(wants(taken.position, taken.row))
         return wants == "all" or not stored.delivered
 
-    def _met(self, taken: Taken[T], identity: Identity) -> bool | None:
-        """Tell whether it waits for the same one under way; None where that is to be looked up."""
-        same = self._same
-        if identity in same:
-            waiting = same[identity]
-            if waiting is None:
-                same[identity] = [taken]
-            else:
-                waiting.append(taken)
-            return True
-        # Known to be under way before anything is waited for: a second one must not slip through.
-        same[identity] = None
-        firsts = self.firsts
-        return None if firsts.near(identity) or firsts.may_know(identity) else False
-
-    async def _is_same(self, taken: Taken[T], identity: Identity) -> bool:
-        """Take over what became of the same one further up, where there is one."""
-        first: Outcome[T] | None = self.firsts.near(identity)
-        if first is None:
-            first = await self.firsts.find(identity, taken.operation, taken.iccid)
+    async def _look_up(
+        self, taken: Taken[T], identity: Identity, operation: Operation[T]
+    ) -> None:
+        """Take over what became of the same one further up, or do what else it needs."""
+        first: Outcome[T] | None = await self.firsts.find(identity, operation, taken.iccid)
         if first is None or first.position >= taken.position:
-            return False
+            todo = self._conclude(taken, operation)
+            if todo is not None:
+                await todo
+            return
         for one in (taken, *(self._same.pop(identity) or ())):
             self._decide(one, _copy_of(first, one), None)
-        return True
 
     async def settle(self, taken: Taken[T]) -> None:
         """Find out what became of one in doubt; send it only where it was not carried out."""
@@ -203,18 +203,48 @@ class Desk(Generic[T]):
         self._decide(taken, outcome, None, at_ms=stored.at_ms, was_sent=False)
 
     async def _send(self, taken: Taken[T], operation: Operation[T]) -> None:
-        is_once = operation.effect is Effect.ONCE
-        if self.ledger is not None:
-            await self._written_first(taken, self.ledger, is_once=is_once)
-        departure = Departure(taken.position, is_once)
-        exchange, error, elapsed = await self._exchanged(operation, departure)
-        at_ms = self.ledger.stored_ms if is_once and self.ledger is not None else None
-        outcome = self._outcome(taken, exchange, error, elapsed)
+        position, is_once = taken.position, operation.effect is Effect.ONCE
+        ledger, staffing = self.ledger, self.staffing
+        if ledger is not None:
+            await self._written_first(taken, ledger, is_once=is_once)
+        departure = Departure(position, is_once)
+        staffing.began(position, self._time())
+        self.once_under_way += is_once
+        token = _DEPARTURE.set(departure)
+        exchange: Exchange[T] | None = None
+        error: LinksfieldError | None = None
+        try:
+            exchange = await self.sender.exchange(operation)
+        except (LinksfieldError, asyncio.CancelledError) as raised:
+            error = self._error_in(raised, departure, operation)
+            if error is None:
+                raise
+        finally:
+            _DEPARTURE.reset(token)
+            self.once_under_way -= is_once
+            failed = error is not None and verdict_on(error) in ("failed", "unknown")
+            elapsed = staffing.ended(position, self._time(), failed=failed)
+        at_ms = ledger.stored_ms if is_once and ledger is not None else None
         if error is None and self.doubts is not None:
             self.doubts.known(operation)
+        outcome = self._outcome(taken, exchange, error, elapsed)
         self._decide(taken, outcome, exchange, at_ms=at_ms)
         if self.firsts.is_behind:
             await self.firsts.caught_up()
+
+    def _error_in(
+        self, raised: BaseException, departure: Departure, operation: Operation[T]
+    ) -> LinksfieldError | None:
+        """Give what an item's outcome says of it; None for what is not about this item."""
+        if isinstance(raised, asyncio.CancelledError):
+            if not (self.is_cutting and departure.is_once):
+                return None
+            error = departure.cut_off()
+            error.operation = operation
+            return error
+        if isinstance(raised, ConfigurationError) and not isinstance(raised, InvalidInput):
+            return None  # the client's settings: the next item would fare no better
+        return raised if isinstance(raised, LinksfieldError) else None
 
     async def _written_first(self, taken: Taken[T], ledger: Ledger, *, is_once: bool) -> None:
         """Have the disk know of one that must not be repeated, and of enough others."""
@@ -224,34 +254,6 @@ class Desk(Generic[T]):
             return
         while self._has_no_room(ledger):
             await ledger.saved_some(at_once=not self.staffing.calls)
-
-    async def _exchanged(
-        self, operation: Operation[T], departure: Departure
-    ) -> tuple[Exchange[T] | None, LinksfieldError | None, float]:
-        """Make the call; give its exchange or error, and its seconds."""
-        clock = self._time
-        self.staffing.began(departure.position, clock())
-        self.once_under_way += departure.is_once
-        token = _DEPARTURE.set(departure)
-        exchange: Exchange[T] | None = None
-        error: LinksfieldError | None = None
-        try:
-            exchange = await self.sender.exchange(operation)
-        except LinksfieldError as raised:
-            if isinstance(raised, ConfigurationError) and not isinstance(raised, InvalidInput):
-                raise  # the client's settings: the next item would fare no better
-            error = raised
-        except asyncio.CancelledError:
-            if not (self.is_cutting and departure.is_once):
-                raise
-            error = departure.cut_off()
-            error.operation = operation
-        finally:
-            _DEPARTURE.reset(token)
-            self.once_under_way -= departure.is_once
-            failed = error is not None and verdict_on(error) in ("failed", "unknown")
-            elapsed = self.staffing.ended(departure.position, clock(), failed=failed)
-        return exchange, error, elapsed
 
     def leaving(self, request: Request) -> Awaitable[None] | None:
         """Note that a request leaves; first the journal has to know of this moment."""

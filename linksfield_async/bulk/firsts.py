@@ -61,6 +61,8 @@ class Firsts:
         self._journal = ledger
         self._near: dict[Identity, Outcome[Any]] = {}
         self._far: Overflow | None = None
+        self.is_behind = False
+        """Whether `caught_up` is to be awaited before more is remembered."""
         self._sieve = None if ledger is None else Sieve()
 
     def seen(self, identities: Iterable[Identity]) -> None:
@@ -68,18 +70,19 @@ class Firsts:
         if self._sieve is not None:
             self._sieve.add_all(identities)
 
-    def near(self, identity: Identity) -> Outcome[Any] | None:
-        """Give what became of the same item further up, where memory tells."""
-        return self._near.get(identity)
-
     def may_know(self, identity: Identity) -> bool:
-        """Tell whether `find` has to be asked about one that is not near; it counts as met."""
+        """Tell whether `find` has to be asked; the identity counts as met from now on."""
+        if identity in self._near:
+            return True
         return self._sieve is not None and self._sieve.add(identity)
 
     async def find(
         self, identity: Identity, operation: Any, iccid: str | None
     ) -> Outcome[Any] | None:
         """Give what became of the same item further up; None where this is the first."""
+        near = self._near.get(identity)
+        if near is not None:
+            return near
         if self._journal is not None:
             stored = await self._journal.find(self.hiding.key_of(identity))
         else:
@@ -107,11 +110,7 @@ class Firsts:
         elif self._journal is None:
             far = self._far or self._opened(under_way)
             far.put(_row(identity, outcome, exchange, self.hiding))
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether `caught_up` is to be awaited before more is remembered."""
-        return self._far is not None and self._far.is_behind
+            self.is_behind = far.is_behind
 
     async def caught_up(self) -> None:
         """Wait until fewer wait for the disk."""

@@ -52,10 +52,10 @@ async def test_what_a_journal_knows_is_found_and_an_intent_is_nothing_yet(tmp_pa
 async def test_without_a_journal_it_remembers_in_memory():
     known = Firsts(ACCOUNT, Hiding(None), None)
     outcome = Outcome(0, iccid(0), "valid", None, None, 1)
-    assert known.near(iccid(0)) is None
     assert not known.may_know(iccid(0))
     known.remember(iccid(0), outcome, None, ())
-    assert known.near(iccid(0)) is outcome
+    assert known.may_know(iccid(0))
+    assert await known.find(iccid(0), None, iccid(0)) is outcome
     await known.close()
 
 
