@@ -119,6 +119,11 @@ class Crew(Generic[T]):
         """The outcomes that are there; once the caller comes back from one, acknowledge it."""
         return self._handover.ready
 
+    @property
+    def at_once(self) -> int:
+        """How many outcomes may be given together: places that others do without meanwhile."""
+        return max(1, self._staffing.limit // 2)
+
     async def wait(self) -> bool:
         """Wait for an outcome; False once everybody has ended, however it ended."""
         return await self._handover.wait()
@@ -264,7 +269,7 @@ class Crew(Generic[T]):
             taken = self._take_at_once() or await self._take()
             if taken is None:
                 return
-            if type(taken) is Passed:
+            if isinstance(taken, Passed):
                 desk.pass_over(taken)
             else:
                 todo = desk.handle(taken)

@@ -160,9 +160,7 @@ class Desk(Generic[T]):
             return bool(wants(taken.position, taken.row))
         return wants == "all" or not stored.delivered
 
-    async def _look_up(
-        self, taken: Taken[T], identity: Identity, operation: Operation[T]
-    ) -> None:
+    async def _look_up(self, taken: Taken[T], identity: Identity, operation: Operation[T]) -> None:
         """Take over what became of the same one further up, or do what else it needs."""
         first: Outcome[T] | None = await self.firsts.find(identity, operation, taken.iccid)
         if first is None or first.position >= taken.position:

@@ -99,6 +99,8 @@ class Outcomes(Generic[T]):
         """What is there to be taken; of the crew, as long as it serves."""
         self._given: Ready | None = None
         """What the caller has and did not come back from."""
+        self._lent: deque[Ready] = deque()
+        """The same of what is given several at once."""
         self._stopped_early = False
         self._steps = self._run()
 
@@ -181,6 +183,24 @@ class Outcomes(Generic[T]):
         given, self._given = self._given, None
         if given is not None and self._crew is not None and not self._crew.is_dismissed:
             self._crew.acknowledge(given)
+
+    async def some(self) -> list[Outcome[T]]:
+        """Wait for an outcome, and give with it others that are there; then say which were `took`.
+
+        Instead of iterating, for who comes from afar. Never so many that the sending would stop.
+        """
+        while not self._ready:
+            await anext(self._steps)
+        most = 1 if self._crew is None else self._crew.at_once
+        given = [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
+        self._lent.extend(given)
+        return [ready[0] for ready in given]
+
+    def took(self, count: int) -> None:
+        """Tell that so many of those that were given by `some` are the caller's own now."""
+        for _ in range(count):
+            self._given = self._lent.popleft()
+            self._acknowledge()
 
     def _begin(self, crew: Crew[T]) -> None:
         if self._stopped_early:

@@ -7,6 +7,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 from ..errors import JournalError
@@ -96,7 +97,7 @@ class Overflow:
         try:
             while self._batches:
                 cells = [cell for row in self._batches[0].values() for cell in row]
-                await self._done(lambda connection, cells=cells: _insert(connection, cells))
+                await self._done(partial(_insert, cells))
                 if self._batches:
                     self._batches.popleft()
         except JournalError as error:
@@ -116,5 +117,5 @@ class Overflow:
             raise JournalError(f"the temporary file of the run failed: {told}") from error
 
 
-def _insert(connection: sqlite3.Connection, cells: list[Any]) -> None:
+def _insert(cells: list[Any], connection: sqlite3.Connection) -> None:
     connection.execute(_INSERT, cells)
