@@ -264,8 +264,8 @@ class Crew(Generic[T]):
     async def _work(self) -> None:
         me = asyncio.current_task()
         assert me is not None  # noqa: S101
-        desk, workers = self._desk, self._workers
-        while not self._is_over():
+        desk, workers, intake = self._desk, self._workers, self._intake
+        while not (intake.ended or self.is_stopping or self.broken is not None):
             taken = self._take_at_once() or await self._take()
             if taken is None:
                 return

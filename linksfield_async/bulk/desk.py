@@ -260,7 +260,8 @@ class Desk(Generic[T]):
             return None  # a question about one in doubt
         if departure.is_once and self.ledger is not None:
             return self._leaving_once(departure, self.ledger)
-        self._leaves(departure)
+        departure.has_left = True
+        self.staffing.leaves(departure.position, self._time())
         return None
 
     async def _leaving_once(self, departure: Departure, ledger: Ledger) -> None:
@@ -268,9 +269,6 @@ class Desk(Generic[T]):
             await ledger.may_leave()
         except JournalError as error:
             raise error.with_facts(carried_out=False)  # noqa: B904 - the same one
-        self._leaves(departure)
-
-    def _leaves(self, departure: Departure) -> None:
         departure.has_left = True
         self.staffing.leaves(departure.position, self._time())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, Sized
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Sized
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
@@ -60,6 +60,10 @@ def send_many(
     return Outcomes(service, many, prepare, settings, About("send_many", "any", {}))
 
 
+def _ignore(_: Ready) -> None:
+    """Do nothing: the run is over, or did not begin."""
+
+
 async def _to_its_end(closing: Coroutine[Any, Any, None]) -> None:
     """Close whatever happens: a second cancellation must not leave a journal locked."""
     task = asyncio.ensure_future(closing)
@@ -97,6 +101,7 @@ class Outcomes(Generic[T]):
         self._crew: Crew[T] | None = None
         self._ready: deque[Ready] = deque()
         """What is there to be taken; of the crew, as long as it serves."""
+        self._acknowledge: Callable[[Ready], None] = _ignore
         self._given: Ready | None = None
         """What the caller has and did not come back from."""
         self._lent: deque[Ready] = deque()
@@ -137,8 +142,10 @@ class Outcomes(Generic[T]):
         return self
 
     async def __anext__(self) -> Outcome[T]:
-        if self._given is not None:
-            self._acknowledge()
+        given = self._given
+        if given is not None:
+            self._given = None
+            self._acknowledge(given)
         while not self._ready:
             await anext(self._steps)
         self._given = ready = self._ready.popleft()
@@ -163,12 +170,12 @@ class Outcomes(Generic[T]):
         how = "left"
         try:
             self._begin(crew)
-            self._ready = crew.ready
+            self._ready, self._acknowledge = crew.ready, crew.acknowledge
             while await crew.wait():
                 yield
             how = crew.ended
         finally:
-            self._ready = deque()
+            self._ready, self._acknowledge = deque(), _ignore
             await _to_its_end(crew.dismiss(how))
         if isinstance(crew.broken, asyncio.CancelledError):
             raise RuntimeError("a source or a transport canceled a worker") from crew.broken
@@ -178,11 +185,6 @@ class Outcomes(Generic[T]):
             raise BulkStopped(self._stopped(crew.stopped_because))
         if not (crew.is_stopping or crew.is_complete):
             raise RuntimeError("the run ended before its source did")
-
-    def _acknowledge(self) -> None:
-        given, self._given = self._given, None
-        if given is not None and self._crew is not None and not self._crew.is_dismissed:
-            self._crew.acknowledge(given)
 
     async def some(self) -> list[Outcome[T]]:
         """Wait for an outcome, and give with it others that are there; then say which were `took`.
@@ -199,8 +201,7 @@ class Outcomes(Generic[T]):
     def took(self, count: int) -> None:
         """Tell that so many of those that were given by `some` are the caller's own now."""
         for _ in range(count):
-            self._given = self._lent.popleft()
-            self._acknowledge()
+            self._acknowledge(self._lent.popleft())
 
     def _begin(self, crew: Crew[T]) -> None:
         if self._stopped_early:

@@ -59,7 +59,7 @@ class Firsts:
         self.hiding = hiding
         self._reviver = Reviver(account, hiding)
         self._journal = ledger
-        self._near: dict[Identity, Outcome[Any]] = {}
+        self._near: dict[Identity, Outcome[Any] | tuple[Any, ...]] = {}
         self._far: Overflow | None = None
         self.is_behind = False
         """Whether `caught_up` is to be awaited before more is remembered."""
@@ -81,12 +81,15 @@ class Firsts:
     ) -> Outcome[Any] | None:
         """Give what became of the same item further up; None where this is the first."""
         near = self._near.get(identity)
-        if near is not None:
+        if isinstance(near, Outcome):
             return near
-        if self._journal is not None:
+        if near is not None:
+            stored: Stored | None = _stored(near)
+        elif self._journal is not None:
             stored = await self._journal.find(self.hiding.key_of(identity))
         else:
-            stored = None if self._far is None else await _looked_up(self._far, identity)
+            row = None if self._far is None else await self._far.find(identity)
+            stored = None if row is None else _stored(row)
         # What is under way or taken anew in this session has no verdict yet; a read whose answer
         # is not stored is made again.
         if stored is None or not stored.verdict:
@@ -106,7 +109,11 @@ class Firsts:
         remembered yet, this one included.
         """
         if len(self._near) < _REMEMBERED:
-            self._near[identity] = outcome
+            if exchange is None or len(exchange.body) > LONGEST_ANSWER:
+                self._near[identity] = outcome
+            else:
+                # Not the outcome itself: it holds much that Python's collector would go through.
+                self._near[identity] = _row(identity, outcome, exchange, self.hiding)
         elif self._journal is None:
             far = self._far or self._opened(under_way)
             far.put(_row(identity, outcome, exchange, self.hiding))
@@ -147,10 +154,7 @@ def _row(
     )  # fmt: skip
 
 
-async def _looked_up(far: Overflow, identity: Identity) -> Stored | None:
-    row = await far.find(identity)
-    if row is None:
-        return None
+def _stored(row: tuple[Any, ...]) -> Stored:
     _, position, verdict, attempts, number, status, error, body = row
     answer = None if body is None else body.decode("utf-8-sig")
     return Stored(position, verdict, 0, attempts, number, None, None, status, error, answer)

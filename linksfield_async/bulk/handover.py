@@ -63,8 +63,9 @@ class Handover:
             self._advance(self._waiting)
 
     def _wake(self) -> None:
-        if self._taker is not None and not self._taker.done():
-            self._taker.set_result(None)
+        taker, self._taker = self._taker, None
+        if taker is not None and not taker.done():
+            taker.set_result(None)
 
     def _rest(self) -> list[Ready]:
         """Give what waits for others that will not come any more."""

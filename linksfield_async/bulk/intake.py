@@ -127,8 +127,9 @@ class Intake(Generic[T]):
         """Give the next item; None where it has to be waited for, or there is none."""
         if not self._is_reading_on or self.ended:
             return None
+        source = self._source
         try:
-            item = self._source.at_once()
+            item = next(source.items, END) if source.items is not None else source.at_once()
         except Exception as error:
             self._note_where(error)
             raise
@@ -137,7 +138,11 @@ class Intake(Generic[T]):
         if item is END:
             self._end()
             return None
-        return self._read(item)
+        if self._ledger is not None:
+            return self._read(item)
+        made = self._prepare(self.taken, item)
+        self.taken += 1
+        return made
 
     async def next(self) -> Taken[T] | Passed | None:
         """Give the next item; None at the end."""

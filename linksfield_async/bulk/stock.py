@@ -27,30 +27,29 @@ class Stock:
     """What a run reads its items from."""
 
     def __init__(self, source: Iterable[Any] | AsyncIterable[Any]) -> None:
-        self._items: Iterator[Any] | None = None
+        self.items: Iterator[Any] | None = None
+        """Of a source that nobody has to wait for."""
         self._later: AsyncIterator[Any] | None = None
         if isinstance(source, AsyncIterable):
             self._later = aiter(source)
         else:
-            self._items = iter(source)
+            self.items = iter(source)
 
     def at_once(self) -> Any:
-        """Give the next item, END, or LATER where it has to be waited for."""
-        if self._items is not None:
-            return next(self._items, END)
+        """Give the next item of an asynchronous source, or LATER where it has to be waited for."""
         return self._later.at_once() if isinstance(self._later, Stocked) else LATER
 
     async def next(self) -> Any:
         """Give the next item, or END."""
-        if self._items is not None:
-            return next(self._items, END)
+        if self.items is not None:
+            return next(self.items, END)
         assert self._later is not None  # noqa: S101
         return await anext(self._later, END)
 
     async def take(self, count: int) -> list[Any]:
         """Give so many, or fewer at the end."""
-        if self._items is not None:
-            return list(islice(self._items, count))
+        if self.items is not None:
+            return list(islice(self.items, count))
         taken: list[Any] = []
         while len(taken) < count and (item := await self.next()) is not END:
             taken.append(item)

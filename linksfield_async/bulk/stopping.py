@@ -69,7 +69,10 @@ class StopWatch:
             return None
         if verdict in ("failed", "unknown"):
             return self._too_many(outcome, self._rules.failure_share)
-        self._note(None)
+        failures = self._failures
+        if self._failed and len(failures) == failures.maxlen and failures[0] is not None:
+            self._failed -= 1
+        failures.append(None)
         return None
 
     def _same_refusal(self, outcome: Outcome[Any]) -> str | None:
@@ -86,14 +89,10 @@ class StopWatch:
             return None
         return f"the first {limit:,} were all refused alike ({outcome.reason})"
 
-    def _note(self, kind: str | None) -> None:
-        failures = self._failures
-        if self._failed and len(failures) == failures.maxlen and failures[0] is not None:
-            self._failed -= 1
-        failures.append(kind)
-
     def _too_many(self, outcome: Outcome[Any], share: float) -> str | None:
-        self._note(type(outcome.error).__name__)
+        if len(self._failures) == self._failures.maxlen and self._failures[0] is not None:
+            self._failed -= 1
+        self._failures.append(type(outcome.error).__name__)
         self._failed += 1
         if self._failed <= share * self._rules.window:
             return None
