@@ -118,9 +118,7 @@ class SessionTransport:
         await self._loops.close()
 
 
-async def _answer(
-    session: aiohttp.ClientSession, request: Request, limits: Limits
-) -> Response:
+async def _answer(session: aiohttp.ClientSession, request: Request, limits: Limits) -> Response:
     async with session.request(
         request.method,
         URL(request.url, encoded=True),

@@ -19,7 +19,6 @@ from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-
 _REST_SECONDS = 15.0
 """As long as aiohttp keeps a connection that nobody uses."""
 
@@ -104,7 +103,7 @@ class Template(aiohttp.ClientRequest):
 class WireConnector(aiohttp.TCPConnector):
     """Makes and keeps connections that are wires.
 
-    To go through aiohttp's pool for each call costs a tenth of it. So what was used last rests
+    The way through aiohttp's pool is long, for each call twice. So what was used last rests
     here, still taken in the eyes of the pool, and goes back to it as soon as anybody has to ask
     the pool, or when it has rested for as long as the pool would keep it.
     """
