@@ -87,11 +87,11 @@ def connected(path: str, name: str) -> sqlite3.Connection:
     return connection
 
 
-def scratch() -> sqlite3.Connection:
+def scratch(tables: str = TABLES) -> sqlite3.Connection:
     """Open a database in a temporary file that has no name and is gone when it is closed."""
     _check_sqlite()
     connection = sqlite3.connect("", isolation_level=None)
     connection.execute("PRAGMA journal_mode = OFF")
     connection.execute("PRAGMA synchronous = OFF")
-    connection.executescript(TABLES)
+    connection.executescript(tables)
     return connection
