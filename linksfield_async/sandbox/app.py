@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import attrs
+
 from ..account import Account, Endpoints
+from ..errors import ConfigurationError
+from ..masking import one_line
 from .clock import Clock
 from .dispatch import Dispatcher
+from .fault_file import read_fault_file
+from .fault_plan import Faults
+from .jobs import carry_out
 from .log import RequestLog
 from .server import Server
 from .settings import Settings
@@ -29,6 +37,7 @@ class Sandbox:
     `keep_requests`   how many requests the log holds
     `dedupe_orders`   refuse an orderNo or payId that was used before (invented)
     `allow_any_host`  permit a host that other machines can reach
+    `faults`          TOML file of faults that hold from the start, see `fault_file`
     """
 
     def __init__(
@@ -45,6 +54,7 @@ class Sandbox:
         keep_requests: int = 100_000,
         dedupe_orders: bool = False,
         allow_any_host: bool = False,
+        faults: str | Path | None = None,
     ) -> None:
         self._settings = Settings(
             cards=cards,
@@ -64,7 +74,11 @@ class Sandbox:
         self._world = World(cards=cards, seed=seed, partner_code=partner_code, clock=self.clock)
         self.stripe = Stripe(self._world)
         dispatcher = Dispatcher(self._world, self.stripe, self._settings)
-        self._server = Server(dispatcher, self.requests, self.clock, self._settings)
+        self.faults = Faults(seed)
+        """What goes wrong with requests; nothing, until something is set."""
+        if faults is not None:
+            read_fault_file(faults, self.faults, self._world.group_behaviour)
+        self._server = Server(dispatcher, self.requests, self.clock, self._settings, self.faults)
 
     @property
     def world(self) -> World:
@@ -86,6 +100,14 @@ class Sandbox:
     def account(self) -> Account:
         """The account of the sandbox's partner, ready for a client."""
         return Account(self._settings.partner_code, endpoints=self.endpoints)
+
+    def finish_job(self, request_id: str) -> None:
+        """Carry a group job out at once, whatever its behaviour; one that is done stays so."""
+        job = self.world.jobs.get(request_id)
+        if job is None:
+            raise ConfigurationError(f"no group job has the request id {one_line(request_id)}")
+        job.behaviour = attrs.evolve(job.behaviour, never_ends=False, never_tells=False)
+        carry_out(self._world, job)
 
     async def start(self) -> None:
         """Listen; `async with` does this."""

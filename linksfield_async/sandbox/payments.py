@@ -58,7 +58,7 @@ class Cashier:
             self._world.clock.now(),
             client_secret=self._world.ids.client_secret("pi"),
         )
-        self._stripe.add_payment(payment)
+        self._world.ledger.add_payment(payment)
         return told(
             PaymentAuthorization,
             client_secret=payment.client_secret,
@@ -76,7 +76,7 @@ class Cashier:
             plan_id=self._world.ids.token("plan"),
             client_secret=self._world.ids.client_secret("seti"),
         )
-        self._stripe.add_setup(setup)
+        self._world.ledger.add_setup(setup)
         return told(
             SubscriptionAuthorization,
             plan_id=setup.plan_id,
@@ -87,7 +87,7 @@ class Cashier:
     def subscribe(self, call: StripeSubDirectly, partner: str) -> Data:
         """Charge the first period and subscribe; a declined charge leaves it `incomplete`."""
         order = self._unpaid_order(call, partner)
-        setup = self._stripe.setup_of_plan(call.plan_id)
+        setup = self._world.ledger.setup_of_plan(call.plan_id)
         if setup is None or setup.order.pay_id != order.pay_id:
             raise Refusal("plan_id was not made for this payId")
         method = self._world.methods.get(call.pm_id)
@@ -152,7 +152,9 @@ class Cashier:
         return order
 
     def _result(self, orders: list[Order]) -> Data:
-        payments = [payment for order in orders for payment in self._stripe.payments_of(order)]
+        payments = [
+            payment for order in orders for payment in self._world.ledger.payments_of(order)
+        ]
         latest = payments[-1] if payments else None
         payment = next((one for one in payments if one.state == "paid"), latest)
         order = orders[-1] if payment is None else payment.order
