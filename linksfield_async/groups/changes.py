@@ -128,7 +128,7 @@ class Changes:
         token = read_token(text)
         cards = _cards_of(token, iccids)
         job = self.job(token.group_id, token.change, cards, settings)
-        job.total, job.digest = token.cards, token.digest
+        job.total, job.digest, job.resumed = token.cards, token.digest, True
         for request_id, count in token.requests:
             # Which cards went into which request only its result tells.
             part = Part(job, (), count, State.ACCEPTED, request_id)

@@ -72,6 +72,7 @@ class GroupJob:
         "group_id",
         "journal",
         "parts",
+        "resumed",
         "sender",
         "sending",
         "settings",
@@ -97,6 +98,8 @@ class GroupJob:
         self.journal: ChangeJournal | None = None
         self.parts: list[Part] = []
         self.sending = False
+        self.resumed = False
+        """Whether which card is in which request is known from the results only."""
         self._desk = desk
         self._open = 0
         self._news: asyncio.Future[None] | None = None
@@ -254,7 +257,16 @@ class GroupJob:
     def _is_left(self) -> bool:
         if self.sending or self._open:
             return True
-        return any(not part.is_judged and part.state is not State.LATE for part in self.parts)
+        if any(not part.is_judged and part.state is not State.LATE for part in self.parts):
+            return True
+        if self.resumed and self.cards and not self.late:
+            self.resumed = False
+            named = {card for part in self.parts for card in part.cards}
+            rest = tuple(card for card in self.cards if card not in named)
+            if rest:  # no result names them: the group decides
+                self.parts.append(Part(self, rest, len(rest), State.ENDED, said={}))
+                return True
+        return False
 
     def _ask_again(self) -> None:
         """Give requests that have not ended in their time the same time once more."""

@@ -148,7 +148,9 @@ def write_changes(
     try:
         with open(path, "w" if force else "x", encoding="utf-8", newline="") as stream:
             if Path(path).suffix.lower() == ".jsonl":
-                stream.writelines(json.dumps(attrs.asdict(one), ensure_ascii=False) + "\n" for one in rows)
+                stream.writelines(
+                    json.dumps(attrs.asdict(one), ensure_ascii=False) + "\n" for one in rows
+                )
                 return
             table = csv.writer(stream)
             table.writerow(COLUMNS)

@@ -66,11 +66,11 @@ class Sync:
         add, remove = self._job("add"), self._job("remove")
         not_again: list[set[str]] = [set(), set()]
         if journal is not None:
-            for job, kept in zip((add, remove), not_again, strict=True):
+            for number, job in enumerate((add, remove)):
                 restored = Restored(job, journal)
                 await restored.conclude()
                 # A refusal stands, and what goes on may still be carried out.
-                kept |= restored.with_verdict("refused") | restored.under_way
+                not_again[number] = restored.with_verdict("refused") | restored.under_way
         # Read once all that was sent before is settled: this is what is true.
         members = await self._members()
         plan = self._plan(members, *not_again)
