@@ -6,10 +6,11 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any, TypeVar, Unpack
 
-from ..groups.job import GroupJob, JobStatus
+from ..groups.job import GroupJob
 from ..groups.namespace import AsyncGroups
 from ..groups.report import CardChange, GroupReport, SyncReport
 from ..groups.settings import GroupSettings
+from ..groups.status import JobStatus
 from ..named import BlockingNamespace, BlockingSender, GroupMethods
 from .thread import LoopThread
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .job import GroupJob
     from .report import CardChange, GroupReport, SyncReport, Verdict
     from .settings import GroupSettings
+    from .status import JobStatus
     from .words import StatusWords
 
 # Imported at first use, as all that is heavy.
@@ -17,6 +18,7 @@ _WHERE = {
     "GroupJob": "job",
     "GroupReport": "report",
     "GroupSettings": "settings",
+    "JobStatus": "status",
     "StatusWords": "words",
     "SyncReport": "report",
     "Verdict": "report",
@@ -27,6 +29,7 @@ __all__ = [
     "GroupJob",
     "GroupReport",
     "GroupSettings",
+    "JobStatus",
     "StatusWords",
     "SyncReport",
     "Verdict",

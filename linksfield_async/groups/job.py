@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from ..errors import ConfigurationError, StillUnknown
 from ..pipeline import Sender
 from .cards import digest_of
@@ -15,35 +13,17 @@ from .judging import Judging
 from .parts import Part, State
 from .report import CardChange, Change, GroupReport
 from .settings import Settings
+from .status import JobStatus
 from .tokens import Token
 
 if TYPE_CHECKING:
     from .journal import ChangeJournal
     from .room import Desk
 
+_SECONDS_BETWEEN = 0.5
+"""At least, between two calls that tell how far a job is."""
 _LONGEST_PAUSE = 10.0
 """Seconds between two readings of a group that does not show what it should."""
-
-
-@attrs.frozen(kw_only=True)
-class JobStatus:
-    """How far a job is, as far as is known here; nothing is asked for it."""
-
-    group_id: str
-    change: Change
-    cards: int
-    requests: int
-    open: int
-    """Requests whose result is asked for."""
-    in_doubt: int
-    """Requests of which nobody knows whether they were accepted."""
-    refused: int
-    """Requests that were refused as a whole."""
-    words: tuple[str, ...]
-    """The different status words seen last."""
-    decided: int
-    """Cards with a verdict."""
-    is_over: bool
 
 
 class GroupJob:
@@ -65,6 +45,7 @@ class GroupJob:
         "_open",
         "_over",
         "_pause",
+        "_told_at",
         "cards",
         "change",
         "digest",
@@ -108,7 +89,7 @@ class GroupJob:
         self._extra: list[CardChange] = []
         self._over = False
         self._error: BaseException | None = None
-        self._pause = 0.0
+        self._pause = self._told_at = 0.0
 
     @property
     def adding(self) -> bool:
@@ -249,7 +230,8 @@ class GroupJob:
         self.stir()
 
     def stir(self) -> None:
-        """Wake those who wait."""
+        """Wake those who wait, and tell how far it is."""
+        self._tell()
         news, self._news = self._news, None
         if news is not None and not news.done():
             news.set_result(None)
@@ -273,6 +255,14 @@ class GroupJob:
         for part in self.parts:
             if part.state is State.LATE:
                 self.opened(part)
+
+    def _tell(self) -> None:
+        if self.settings.progress is None:
+            return
+        now = asyncio.get_running_loop().time()
+        if now - self._told_at >= _SECONDS_BETWEEN:
+            self._told_at = now
+            self.settings.progress(self.status())
 
     async def _next_news(self) -> None:
         if self._news is None:
@@ -298,6 +288,7 @@ class GroupJob:
 
     async def _judge(self, ripe: list[Part]) -> None:
         """Hold what results say against what the group shows; wait a moment where that helps."""
+        self._tell()
         known = len(self._changes)
         judging = Judging(self, ripe)
         members = None

@@ -87,6 +87,7 @@ class Part:
         self.heard_at, self.failures = now, 0
         if self.said is not None and meaning != "final":
             self.contradict(f"went back from {self.word!r} to {result.status!r}")
+            self.said = None
         self.word = result.status
         if meaning != "final":
             self.last = exchange.body[:_KEPT_BYTES]

@@ -42,7 +42,7 @@ class CardChange:
 COLUMNS = tuple(field.name for field in attrs.fields(CardChange))
 
 
-def _counts(changes: Iterable[CardChange]) -> dict[Verdict, int]:
+def _counts(changes: Iterable[CardChange]) -> dict[str, int]:
     counts = Counter(one.verdict for one in changes)
     return {verdict: counts[verdict] for verdict in VERDICTS}
 
@@ -64,7 +64,7 @@ class GroupReport:
     """Where the service contradicted itself, by request id."""
 
     @property
-    def counts(self) -> dict[Verdict, int]:
+    def counts(self) -> dict[str, int]:
         """How many cards have each verdict."""
         return _counts((*self.changes, *self.extra))
 
@@ -108,7 +108,7 @@ class SyncReport:
     """Members at the end that are not wanted."""
 
     @property
-    def counts(self) -> dict[Verdict, int]:
+    def counts(self) -> dict[str, int]:
         """How many changes have each verdict."""
         return _counts((*self.changes, *self.extra))
 

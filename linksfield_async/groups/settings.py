@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any, TypedDict
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypedDict
 
 import attrs
 
 from ..errors import ConfigurationError
+from .status import JobStatus
 from .words import ASSUMED_WORDS, StatusWords
+
+OnStatus: TypeAlias = Callable[[JobStatus], object]
 
 
 class GroupSettings(TypedDict, total=False):
@@ -23,6 +27,7 @@ class GroupSettings(TypedDict, total=False):
     settle_for: how long the group is read again where it does not show what it should, 60.
     verify: read the group's members back, True.
     words: `StatusWords`, what the words of the service mean.
+    progress: called with a `JobStatus` when something has happened, twice a second at most.
     """
 
     chunk_size: int | None
@@ -35,6 +40,7 @@ class GroupSettings(TypedDict, total=False):
     settle_for: float
     verify: bool
     words: StatusWords
+    progress: OnStatus | None
 
 
 def _number(least: float, *, above: bool = False) -> Any:
@@ -63,6 +69,11 @@ def _words(_: Any, __: Any, value: Any) -> None:
         raise ConfigurationError(f"words must be StatusWords, not {value!r}")
 
 
+def _callback(_: Any, __: Any, value: Any) -> None:
+    if value is not None and not callable(value):
+        raise ConfigurationError(f"progress must be a function, not {value!r}")
+
+
 @attrs.frozen(kw_only=True)
 class Settings:
     """The same, checked; what is not given has its default."""
@@ -77,6 +88,7 @@ class Settings:
     settle_for: float = attrs.field(default=60.0, validator=_number(0))
     verify: bool = attrs.field(default=True, validator=_flag)
     words: StatusWords = attrs.field(default=ASSUMED_WORDS, validator=_words)
+    progress: OnStatus | None = attrs.field(default=None, validator=_callback)
 
     @classmethod
     def of(cls, given: GroupSettings) -> Settings:

@@ -311,9 +311,7 @@ async def test_g09_failing_polls_take_nothing_from_the_pauses(
 ) -> None:
     sandbox.faults.rate(0.5, faults.server_error(503), operation="GetAsyncResult")
     cards = good(sandbox, 6)
-    jobs = [
-        await client.groups.add_sims(group_id=GROUP, iccids=[card], **FAST) for card in cards
-    ]
+    jobs = [await client.groups.add_sims(group_id=GROUP, iccids=[card], **FAST) for card in cards]
     reports = await asyncio.gather(*jobs)
     assert all(report.is_done for report in reports)
     assert any(r.status == 503 for r in sandbox.requests.of(GetAsyncResult))

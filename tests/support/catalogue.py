@@ -21,8 +21,8 @@ EVERY_COMMIT = [
     *_numbered("G", range(1, 10)),
 ]
 """W: connections and the wire · A: answers · S: requests and signing · C: asyncio, threads and
-processes · R: repeats, rate and breaker · B: bulk runs and journals · G: groups. Those that are to be tried
-at every commit."""
+processes · R: repeats, rate and breaker · B: bulk runs and journals · G: groups. Those that are to
+be tried at every commit."""
 
 _NAMED = re.compile(r"test_([wascrbg][0-9]{2})_")
 

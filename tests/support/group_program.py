@@ -34,7 +34,7 @@ async def _run(
         else:
             change = getattr(client.groups, f"{kind}_sims")
             report = await (await change(**given, **settings))
-        print(json.dumps({"counts": report.counts, "is_done": report.is_done}))
+        sys.stdout.write(json.dumps({"counts": report.counts, "is_done": report.is_done}))
 
 
 if __name__ == "__main__":
