@@ -44,6 +44,9 @@ def show_begun(job: GroupJob, cards: CardFile, *, as_json: bool) -> None:
         click.echo(f"accepted: {count(sent, 'card')}{left_out}")
         for request_id in ids:
             click.echo(f"request id: {cell(request_id)}")
+        if len(ids) == 1:
+            how = f"linksfield groups result {shlex.quote(ids[0])}"
+            click.echo(f"its result: {cell(how)}")
         click.echo(f"to wait: {cell(f'linksfield groups wait {shlex.quote(job.token)}')}")
     if sent < status.cards:
         click.echo(f"not accepted: {count(status.cards - sent, 'card')}", err=True)
