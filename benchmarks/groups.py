@@ -84,7 +84,9 @@ async def open_at_once(jobs: int, rate: float, shortest: float, longest: float) 
         await asyncio.gather(*map(followed, many))
         seconds = time.perf_counter() - began
     polls = sorted(server.polls)
-    busiest = max(sum(start <= one < start + 1 for one in polls) for start in polls[:: len(polls) // 200])
+    busiest = max(
+        sum(start <= one < start + 1 for one in polls) for start in polls[:: len(polls) // 200]
+    )
     return {
         "jobs": jobs,
         "bytes per open job": round((after - before) / jobs),
@@ -183,9 +185,7 @@ def main() -> None:
     if given.work == _SERVE:
         asyncio.run(serve(given.cards, given.limit))
         return
-    figures = asyncio.run(
-        open_at_once(given.jobs, given.rate, given.shortest, given.longest)
-    )
+    figures = asyncio.run(open_at_once(given.jobs, given.rate, given.shortest, given.longest))
     show("Many jobs open at once", figures)
     show("A large sync", asyncio.run(large_sync(given.cards, given.limit)))
 

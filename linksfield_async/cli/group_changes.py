@@ -159,7 +159,7 @@ def _change(session: Session, change: Change, given: dict[str, Any]) -> None:
         job = await begin(
             group_id=group, iccids=cards.iccids, journal=given["journal"], **_settings(given)
         )
-        if not job.request_ids and not given["wait"]:
+        if job.status().in_doubt and not job.request_ids and not given["wait"]:
             raise Failure(
                 "it is unknown whether it was carried out: before anything else ask "
                 f"`linksfield groups sims {shlex.quote(group)}`"

@@ -26,6 +26,7 @@ def show_begun(job: GroupJob, cards: CardFile, *, as_json: bool) -> None:
     """Tell what was accepted, and how to wait for it."""
     ids, status = job.request_ids, job.status()
     sent = sum(part.count for part in job.parts if part.request_id)
+    failed = sum(part.count for part in job.parts if not part.request_id)
     if as_json:
         show_json(
             {
@@ -48,9 +49,9 @@ def show_begun(job: GroupJob, cards: CardFile, *, as_json: bool) -> None:
             how = f"linksfield groups result {shlex.quote(ids[0])}"
             click.echo(f"its result: {cell(how)}")
         click.echo(f"to wait: {cell(f'linksfield groups wait {shlex.quote(job.token)}')}")
-    if sent < status.cards:
-        click.echo(f"not accepted: {count(status.cards - sent, 'card')}", err=True)
-    if cards.bad or sent < status.cards:
+    if failed:
+        click.echo(f"not accepted: {count(failed, 'card')}", err=True)
+    if cards.bad or failed:
         click.get_current_context().exit(Exit.SOME_NOT_GOOD)
 
 

@@ -134,6 +134,7 @@ class Changes:
             part = Part(job, (), count, State.ACCEPTED, request_id)
             job.parts.append(part)
             job.opened(part)
+        self.desk().in_flight.hold(job)
         return job
 
 

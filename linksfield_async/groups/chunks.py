@@ -33,18 +33,17 @@ def is_by_size(error: Refused, size: int) -> bool:
 
 @attrs.define
 class ChunkSize:
-    """The size in use; shared by all changes of a client, and never grows again."""
+    """What was found out about the size; shared by all changes of a client."""
 
-    size: int = FIRST_SIZE
-    refused: int | None = None
-    """The smallest size that was refused."""
+    found: int | None = None
+    """The most to try, once a request was refused by its size."""
 
-    def start_at(self, wanted: int | None) -> None:
-        """Take a size that was set, unless as many were refused before."""
-        if wanted is not None and (self.refused is None or wanted < self.refused):
-            self.size = wanted
+    def of(self, wanted: int | None) -> int:
+        """Give the size for the next request of a change that would begin with `wanted`."""
+        size = FIRST_SIZE if wanted is None else wanted
+        return size if self.found is None else min(size, self.found)
 
     def refuse(self, size: int) -> None:
         """Halve it; several that were under way together halve it once."""
-        self.refused = size if self.refused is None else min(size, self.refused)
-        self.size = min(self.size, max(1, size // 2))
+        half = max(1, size // 2)
+        self.found = half if self.found is None else min(half, self.found)

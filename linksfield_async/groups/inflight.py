@@ -44,6 +44,12 @@ class InFlight:
             for other in others.values():
                 await other.finish()
 
+    def hold(self, job: GroupJob) -> None:
+        """Take the cards of a job that is under way already, as far as nobody else has them."""
+        held = self._cards.setdefault(job.group_id, WeakValueDictionary())
+        for card in job.cards:
+            held.setdefault(card, job)
+
     def release(self, job: GroupJob) -> None:
         """Give the cards of a job free."""
         held = self._cards.get(job.group_id)

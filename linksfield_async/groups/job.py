@@ -298,10 +298,10 @@ class GroupJob:
             changes, extra = judging.look_into(part, members)
             self._changes += changes
             self._extra += extra
-            if part.is_judged and self.journal is not None:
-                own = set(part.cards)
-                told = [one for one in self._changes[known:] if one.iccid in own]
-                await self.journal.judged(part.number, told)
+            if self.journal is not None:
+                part.told = [*(part.told or ()), *(o for o in changes if o.verdict != "done")]
+                if part.is_judged:
+                    await self.journal.judged(part.number, part.told)
         if len(self._changes) > known or all(part.is_judged for part in ripe):
             self._pause = 0.0
             return

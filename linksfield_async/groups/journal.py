@@ -192,8 +192,8 @@ class ChangeJournal:
         await self._write("DELETE FROM request WHERE number = ?", (number,))
 
     async def judged(self, number: int, changes: Iterable[CardChange]) -> None:
-        """Write down what became of the cards of a request."""
-        told = {one.iccid: (one.verdict, one.reason) for one in changes if one.verdict != "done"}
+        """Write down what became of the cards of a request that are not done."""
+        told = {one.iccid: (one.verdict, one.reason) for one in changes}
         await self._write(
             "UPDATE request SET verdicts = ? WHERE number = ?", (json.dumps(told), number)
         )

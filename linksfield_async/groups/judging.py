@@ -114,9 +114,11 @@ class Judging:
     def _extra_of(self, part: Part) -> list[CardChange]:
         if part.said is None or not part.cards:
             return []
-        own = {plain(card) for other in self._job.parts for card in other.cards}
+        others = part.said.keys() - {plain(card) for card in part.cards}
+        if others:  # perhaps they are in another request of the job
+            others -= {plain(card) for other in self._job.parts for card in other.cards}
         return [
             CardChange(card, self._job.change, "extra", one.reason, part.request_id)
             for card, one in part.said.items()
-            if card not in own
+            if card in others
         ]

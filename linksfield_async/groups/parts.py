@@ -16,6 +16,7 @@ from .words import StatusWords, normal
 
 if TYPE_CHECKING:
     from .job import GroupJob
+    from .report import CardChange
 
 _KEPT_BYTES = 4_096
 
@@ -63,6 +64,8 @@ class Part:
     contradictions: tuple[str, ...] = ()
     undecided: tuple[str, ...] | None = attrs.field(default=None, repr=False)
     """The cards of which nothing is certain; None before it was looked into."""
+    told: list[CardChange] | None = attrs.field(default=None, repr=False)
+    """What was concluded and is not done; for the journal."""
     settle_from: float = 0.0
     heard_at: float = 0.0
     """When the service last knew of it, on the loop's clock."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from ..errors import (
     BadAnswer,
@@ -19,18 +19,16 @@ from ..errors import (
     Refused,
     Throttled,
 )
-from ..operations import AsyncResult, GetAsyncResult
-from ..pipeline import Exchange
+from ..operations import GetAsyncResult
+from ..resilience.pace import Bucket
 from .parts import Part, State
 
-AT_ONCE = 16
-"""Polls under way at most."""
+_LEAST_AT_ONCE, _MOST_AT_ONCE = 16, 64
+"""Polls under way at most, for slow and for fast rates."""
 _FIRST_HOLD = 0.5
 _LONGEST_HOLD = 30.0
 _JITTER = 0.2
 """Share of a pause by which it may be shorter."""
-
-Ask = Callable[[GetAsyncResult], Awaitable[Exchange[AsyncResult]]]
 
 
 class Poller:
@@ -39,14 +37,16 @@ class Poller:
     def __init__(self, *, per_second: float, random: Callable[[], float]) -> None:
         self._loop = asyncio.get_running_loop()
         self._random = random
-        self._gap = 1 / per_second
+        self._bucket = Bucket(per_second, 1, self._loop.time())
+        # Enough for answers that take a quarter of a second.
+        self._at_once = int(min(max(per_second / 4, _LEAST_AT_ONCE), _MOST_AT_ONCE))
         self._heap: list[tuple[float, int, Part]] = []
         self._order = itertools.count()
         self._ids: set[str] = set()
         self._under_way: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._stirred = asyncio.Event()
-        self._slot = self._held_until = self._held_at = 0.0
+        self._held_until = self._held_at = 0.0
         self._failures = 0
         self._closed = False
 
@@ -94,7 +94,6 @@ class Poller:
                     await self._rest(pause)
                     continue
                 _, _, part = heapq.heappop(self._heap)
-                self._slot = max(self._loop.time(), self._slot) + self._gap
                 poll = self._loop.create_task(self._poll(part))
                 self._under_way.add(poll)
                 poll.add_done_callback(self._polled)
@@ -102,10 +101,14 @@ class Poller:
             self._task = None
 
     def _pause(self) -> float | None:
-        """Seconds until the next poll may leave; None: until something happens."""
-        if not self._heap or len(self._under_way) >= AT_ONCE:
+        """Seconds until the next poll may leave, 0 where it is to leave now; None: until stirred."""
+        if not self._heap or len(self._under_way) >= self._at_once:
             return None
-        return max(self._heap[0][0], self._slot, self._held_until) - self._loop.time()
+        now = self._loop.time()
+        pause = max(self._heap[0][0], self._held_until) - now
+        if pause > 0:
+            return pause
+        return 0.0 if self._bucket.take(now, queued=True) else self._bucket.wait(now, 0)
 
     async def _rest(self, pause: float | None) -> None:
         self._stirred.clear()

@@ -46,7 +46,6 @@ class Sending:
         """Send all of them; unless `tolerant` it raises the refusal where nothing was accepted."""
         job = self._job
         self._left.extend(cards)
-        self._size.start_at(job.settings.chunk_size)
         job.sending = True
         try:
             # One at a time until something is accepted: not all at once into the same refusal.
@@ -85,7 +84,7 @@ class Sending:
     async def _next(self) -> None:
         """Send the next request, or put its cards back where there were too many."""
         job = self._job
-        cards = tuple(islice(self._left, self._size.size))
+        cards = tuple(islice(self._left, self._size.of(job.settings.chunk_size)))
         for _ in cards:
             self._left.popleft()
         part = Part(job, cards, len(cards), State.DOUBT)
