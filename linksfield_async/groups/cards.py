@@ -42,8 +42,8 @@ def cards_of(given: Iterable[Any], *, may_be_empty: bool = False) -> Cards:
             if len(bad) < _SHOWN_ROWS:
                 bad.append(f"row {getattr(one, 'number', rows)}: {error}")
     if wrong:
-        more = f", and {wrong - len(bad)} more" if wrong > len(bad) else ""
-        raise InvalidInput(f"{'; '.join(bad)}{more}; nothing was sent")
+        count = "1 row" if wrong == 1 else f"{wrong} rows"
+        raise InvalidInput(f"{count} without an ICCID, nothing was sent: {'; '.join(bad)}")
     if not found and not may_be_empty:
         raise InvalidInput("there is no ICCID in the list, nothing was sent")
     return Cards(tuple(found), rows - len(found))

@@ -97,6 +97,7 @@ class Sending:
         except NotSent as error:
             await self._forget(part)
             self._end(part, State.NOT_SENT, str(error), error)
+            self._refused = max(self._refused, _HOPELESS)  # where nothing is accepted yet
         except ConfigurationError:
             await self._forget(part)
             raise
@@ -115,7 +116,8 @@ class Sending:
             try:
                 return await self._sender_for(part).send(self._operation(part.cards))
             except (Throttled, NotSent) as error:
-                if error.carried_out is not False or not tries_left:
+                unreachable = isinstance(error, NotSent) and not self._accepted
+                if error.carried_out is not False or not tries_left or unreachable:
                     raise
                 await self._forget(part)
                 await asyncio.sleep(pause)
