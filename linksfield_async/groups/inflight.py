@@ -42,7 +42,7 @@ class InFlight:
                     held[card] = job
                 return
             for other in others.values():
-                await other.finish()
+                await other.finish(ask_again=False)
 
     def hold(self, job: GroupJob) -> None:
         """Take the cards of a job that is under way already, as far as nobody else has them."""
@@ -70,7 +70,7 @@ class InFlight:
         try:
             jobs = {id(job): job for job in self._cards.get(group_id, {}).values()}
             for job in jobs.values():
-                await job.finish()
+                await job.finish(ask_again=False)
             yield
         finally:
             del self._gates[group_id]

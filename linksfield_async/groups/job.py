@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigurationError, StillUnknown
+from ..errors import ConfigurationError
 from ..pipeline import Sender
 from .cards import digest_of
+from .ending import still_unknown, why_not_ended
 from .judging import Judging
 from .parts import Part, State
 from .report import CardChange, Change, GroupReport
@@ -150,7 +151,7 @@ class GroupJob:
                 return await self.finish()
         except TimeoutError as error:
             waited = [part for part in self.parts if not part.is_judged]
-            raise self._still_unknown(waited, f"has not ended after {timeout:g} s") from error
+            raise still_unknown(self.group_id, waited, after=timeout) from error
 
     async def __aiter__(self) -> AsyncIterator[CardChange]:
         told = 0
@@ -164,14 +165,15 @@ class GroupJob:
             await self._advance(eager=True)
         await self.finish()
 
-    async def finish(self) -> GroupReport:
+    async def finish(self, *, ask_again: bool = True) -> GroupReport:
         """Wait for the end; StillUnknown where a request has not ended in its time."""
-        self._ask_again()
+        if ask_again:
+            self._ask_again()
         await self.drain()
         late = self.late
         if late:
             self._desk.in_flight.release(self)
-            raise self._still_unknown(late, f"has not ended after {self.settings.within:g} s")
+            raise still_unknown(self.group_id, late, after=self.settings.within)
         if not self._over:
             self._over = True
             self._desk.in_flight.release(self)
@@ -192,9 +194,9 @@ class GroupJob:
     def report(self) -> GroupReport:
         """Put together what is known."""
         unended = [
-            CardChange(card, self.change, "unknown", _not_ended(part), part.request_id)
+            CardChange(card, self.change, "unknown", why_not_ended(part), part.request_id)
             for part in self.late
-            for card in part.cards
+            for card in (part.cards if part.undecided is None else part.undecided)
         ]
         changes = {one.iccid: one for one in (*self._changes, *unended)}
         contradictions = tuple(
@@ -210,9 +212,9 @@ class GroupJob:
             contradictions=contradictions,
         )
 
-    def opened(self, part: Part) -> None:
-        """Take in a request that was accepted, and have its result asked for."""
-        self._desk.poller.add(part)
+    def opened(self, part: Part, pause: float | None = None) -> None:
+        """Have the result of a request asked for, first after a pause."""
+        self._desk.poller.add(part, self.settings.first_poll if pause is None else pause)
         self._open += 1
 
     def decided(self, changes: Iterable[CardChange]) -> None:
@@ -305,26 +307,14 @@ class GroupJob:
         if len(self._changes) > known or all(part.is_judged for part in ripe):
             self._pause = 0.0
             return
-        for part in await judging.asked_once_more():
-            self.opened(part)
         step = self._pause * self.settings.poll_factor or self.settings.first_poll
         self._pause = min(step, _LONGEST_PAUSE, self.settings.longest_poll)
-        await asyncio.sleep(min(self._pause, judging.left))
-
-    def _still_unknown(self, parts: list[Part], told: str) -> StillUnknown:
-        ids = tuple(part.request_id for part in parts if part.request_id)
-        last = {part.request_id: part.last_answer for part in parts if part.last}
-        word = next((f", last status {part.word!r}" for part in parts if part.word), "")
-        shown = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
-        return StillUnknown(
-            f"the change of group {self.group_id} {told}: request {shown or '(without id)'}{word}",
-            data=last,
-        ).with_facts(request_ids=ids)
+        for part in judging.to_ask_again:
+            # Its result does not fit the group: it may come late, or be taken back.
+            self.opened(part, self._pause)
+        if not self._open:
+            await asyncio.sleep(min(self._pause, judging.left))
 
     def __repr__(self) -> str:
         cards = f"{self.total} cards"
         return f"<GroupJob: {self.change} {cards}, group {self.group_id!r}, {self._open} open>"
-
-
-def _not_ended(part: Part) -> str:
-    return f"not ended in time, last status {part.word!r}" if part.word else "not ended in time"

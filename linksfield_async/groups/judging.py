@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError, LinksfieldError
-from ..operations import GetAsyncResult
 from .cards import plain
 from .members import Members
 from .parts import Part, State
@@ -35,7 +33,8 @@ class Judging:
     @property
     def left(self) -> float:
         """Seconds in which the group may still come to show what it should."""
-        first = min(part.settle_from for part in self._parts if not part.is_judged)
+        begun = (part.settle_from for part in self._parts if not part.is_judged)
+        first = min((one for one in begun if one is not None), default=self._now())
         return max(0.0, first + self._job.settings.settle_for - self._now())
 
     def look_into(
@@ -43,8 +42,9 @@ class Judging:
     ) -> tuple[list[CardChange], list[CardChange]]:
         """Give what is concluded now, and the cards that nobody asked for."""
         extra: list[CardChange] = []
-        if part.undecided is None:
+        if part.settle_from is None:
             part.settle_from = self._now()
+        if part.undecided is None:
             part.undecided = self._cards_of(part)
             extra = self._extra_of(part)
         verdict = _AT_ONCE.get(part.state)
@@ -56,7 +56,8 @@ class Judging:
 
     def _by_card(self, part: Part, members: Members | None) -> list[CardChange]:
         job, said = self._job, part.said or {}
-        is_settled = self._now() - part.settle_from >= job.settings.settle_for
+        waited = 0.0 if part.settle_from is None else self._now() - part.settle_from
+        is_settled = waited >= job.settings.settle_for
         changes: list[CardChange] = []
         left: list[str] = []
         for card in part.undecided or ():
@@ -74,26 +75,14 @@ class Judging:
         part.undecided = tuple(left)
         return changes
 
-    async def asked_once_more(self) -> list[Part]:
-        """Ask for results that do not fit the group: they may come late, or be taken back.
-
-        Gives the requests that have not ended after all.
-        """
-        again = []
-        for part in self._parts:
-            if part.state is not State.ENDED or part.is_judged or not part.request_id:
-                continue
-            question = GetAsyncResult(request_id=part.request_id)
-            try:
-                exchange = await self._job.sender.exchange(question)
-            except ConfigurationError:
-                raise
-            except LinksfieldError:
-                continue  # the group is read again anyway
-            if not part.heard(exchange, self._job.settings.words, self._now()):
-                part.undecided = None
-                again.append(part)
-        return again
+    @property
+    def to_ask_again(self) -> list[Part]:
+        """The requests whose result leaves cards undecided."""
+        return [
+            part
+            for part in self._parts
+            if part.state is State.ENDED and not part.is_judged and part.request_id
+        ]
 
     def _needs_members(self, part: Part) -> bool:
         if part.state in _AT_ONCE:

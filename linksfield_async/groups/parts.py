@@ -66,7 +66,8 @@ class Part:
     """The cards of which nothing is certain; None before it was looked into."""
     told: list[CardChange] | None = attrs.field(default=None, repr=False)
     """What was concluded and is not done; for the journal."""
-    settle_from: float = 0.0
+    settle_from: float | None = None
+    """From when on the group is given time to show it, on the loop's clock."""
     heard_at: float = 0.0
     """When the service last knew of it, on the loop's clock."""
     ask_until: float = 0.0
@@ -90,7 +91,7 @@ class Part:
         self.heard_at, self.failures = now, 0
         if self.said is not None and meaning != "final":
             self.contradict(f"went back from {self.word!r} to {result.status!r}")
-            self.said = None
+            self.said = self.settle_from = None
         self.word = result.status
         if meaning != "final":
             self.last = exchange.body[:_KEPT_BYTES]

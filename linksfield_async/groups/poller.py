@@ -54,14 +54,14 @@ class Poller:
         """Tell whether a request with this id is open."""
         return request_id in self._ids
 
-    def add(self, part: Part) -> None:
-        """Ask for a request's result until it is there, or its time is over."""
+    def add(self, part: Part, pause: float) -> None:
+        """Ask for a request's result, after a pause, until it is there or its time is over."""
         if self._closed:
             raise ClientClosed("the client was closed before this call")
-        settings, now = part.job.settings, self._loop.time()
+        now = self._loop.time()
         part.state = State.ACCEPTED
-        part.heard_at, part.ask_until = now, now + settings.within
-        part.step, part.failures = settings.first_poll, 0
+        part.heard_at, part.ask_until = now, now + part.job.settings.within
+        part.step, part.failures = pause, 0
         self._ids.add(part.request_id)
         self._push(part, part.step)
         if self._task is None:

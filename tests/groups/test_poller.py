@@ -71,7 +71,7 @@ def short_holds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def ended(poller: Poller, job: Job) -> Part:
-    poller.add(job.part())
+    poller.add(job.part(), 0.01)
     return await asyncio.wait_for(job.ended, 5)
 
 
@@ -98,10 +98,10 @@ async def test_failures_take_no_step(poller: Poller) -> None:
 async def test_the_service_s_trouble_holds_back_all(poller: Poller) -> None:
     sick, well = Job(OutcomeUnknown("lost"), "success"), Job("success")
     poller._failures = 3
-    poller.add(sick.part("A"))
+    poller.add(sick.part("A"), 0.01)
     while not sick.polls:
         await asyncio.sleep(0.001)
-    poller.add(well.part("B"))
+    poller.add(well.part("B"), 0.01)
     await asyncio.gather(sick.ended, well.ended)
     assert well.polls[0] - sick.polls[0] >= 0.07  # 0.01 s doubled three times, less the jitter
 
@@ -137,20 +137,20 @@ async def test_a_bug_is_told_to_who_waits(poller: Poller) -> None:
 async def test_closing_tells_who_waits() -> None:
     poller = Poller(per_second=1_000, random=lambda: 0.5)
     job = Job("pending")
-    poller.add(job.part())
+    poller.add(job.part(), 0.01)
     await asyncio.sleep(0.03)
     await poller.close()
     with pytest.raises(ClientClosed):
         await job.ended
     with pytest.raises(ClientClosed):
-        poller.add(job.part())
+        poller.add(job.part(), 0.01)
 
 
 async def test_one_task_and_none_when_nothing_is_open(poller: Poller) -> None:
     before = len(asyncio.all_tasks())
     jobs = [Job("success") for _ in range(100)]
     for number, job in enumerate(jobs):
-        poller.add(job.part(f"R{number}"))
+        poller.add(job.part(f"R{number}"), 0.01)
     await asyncio.sleep(0)
     assert len(asyncio.all_tasks()) == before + 1
     await asyncio.gather(*(job.ended for job in jobs))
