@@ -30,6 +30,7 @@ def show_begun(job: GroupJob, cards: CardFile, *, as_json: bool) -> None:
     if as_json:
         show_json(
             {
+                "request_id": ids[0] if len(ids) == 1 else None,
                 "request_ids": ids,
                 "sent": sent,
                 "cards": status.cards,
