@@ -14,8 +14,22 @@ from __future__ import annotations
 
 from .answers import Refusal
 from .app import Sandbox
+from .behaviour import GroupBehaviour
 from .cards import Card, CardKind
 from .clock import Clock
+from .fault_plan import Faults
+from .faults import (
+    Fault,
+    cut_answer,
+    drop_answer,
+    drop_request,
+    odd_answer,
+    refuse,
+    server_error,
+    slow,
+    stall,
+    throttled,
+)
 from .log import Received, RequestLog
 from .sample import SAMPLE_CARDS
 from .serve import serve
@@ -27,11 +41,23 @@ __all__ = [
     "Card",
     "CardKind",
     "Clock",
+    "Fault",
+    "Faults",
+    "GroupBehaviour",
     "Received",
     "Refusal",
     "RequestLog",
     "Sandbox",
     "Stripe",
     "World",
+    "cut_answer",
+    "drop_answer",
+    "drop_request",
+    "odd_answer",
+    "refuse",
     "serve",
+    "server_error",
+    "slow",
+    "stall",
+    "throttled",
 ]

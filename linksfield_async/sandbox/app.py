@@ -5,9 +5,15 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+import attrs
+
 from ..account import Account, Endpoints
+from ..errors import ConfigurationError
+from ..masking import one_line
 from .clock import Clock
 from .dispatch import Dispatcher
+from .fault_plan import Faults
+from .jobs import carry_out
 from .log import RequestLog
 from .server import Server
 from .settings import Settings
@@ -64,7 +70,9 @@ class Sandbox:
         self._world = World(cards=cards, seed=seed, partner_code=partner_code, clock=self.clock)
         self.stripe = Stripe(self._world)
         dispatcher = Dispatcher(self._world, self.stripe, self._settings)
-        self._server = Server(dispatcher, self.requests, self.clock, self._settings)
+        self.faults = Faults(seed)
+        """What goes wrong with requests; nothing, until something is set."""
+        self._server = Server(dispatcher, self.requests, self.clock, self._settings, self.faults)
 
     @property
     def world(self) -> World:
@@ -86,6 +94,14 @@ class Sandbox:
     def account(self) -> Account:
         """The account of the sandbox's partner, ready for a client."""
         return Account(self._settings.partner_code, endpoints=self.endpoints)
+
+    def finish_job(self, request_id: str) -> None:
+        """Carry a group job out at once, whatever its behaviour; one that is done stays so."""
+        job = self.world.jobs.get(request_id)
+        if job is None:
+            raise ConfigurationError(f"no group job has the request id {one_line(request_id)}")
+        job.behaviour = attrs.evolve(job.behaviour, never_ends=False, never_tells=False)
+        carry_out(self._world, job)
 
     async def start(self) -> None:
         """Listen; `async with` does this."""

@@ -50,6 +50,25 @@ class Dispatcher:
             self._refuse(answer, refusal)
         return answer
 
+    def operation_of(self, method: str, raw_path: str) -> str | None:
+        """Name the operation that stands on a path, or None."""
+        try:
+            return self._routes.find(method, raw_path)[0].operation.__name__
+        except Refusal:
+            # Answered as usual: what is no operation gets no fault.
+            return None
+
+    def untouched(self, method: str, raw_path: str) -> Answer:
+        """Give the answer of a request to an operation that is not carried out at all."""
+        route, parameters = self._routes.find(method, raw_path)
+        return Answer(
+            0,
+            b"",
+            outcome="not carried out",
+            operation=route.operation.__name__,
+            path_parameters=parameters,
+        )
+
     def refusal(self, refusal: Refusal) -> Answer:
         """Answer a request that could not even be read."""
         answer = Answer(400, b"")
@@ -70,3 +89,4 @@ class Dispatcher:
         parameters = read_parameters(method, query, body, answer.path_parameters)
         call, partner = checked_call(route, parameters, self._world.partner_codes)
         answer.body = success(route.operation, self._handlers[route.operation](call, partner))
+        answer.carried_out = True

@@ -21,7 +21,12 @@ _NAMES = frozenset(operation.__name__ for operation in OPERATIONS)
 
 @attrs.frozen
 class Received:
-    """One request as it came in, and how it was answered; `outcome` is "ok" or says why not."""
+    """One request as it came in, and how it was answered.
+
+    `outcome` is "ok" or says why not. `fault` names what was made to go wrong, None where nothing
+    was. `status` is what was answered, 0 where a fault ate the answer. `carried_out` tells
+    whether the operation was carried out, whatever the client was told.
+    """
 
     index: int
     time: datetime
@@ -34,6 +39,8 @@ class Received:
     body: bytes = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(repr=False)
     path_parameters: Mapping[str, str] = attrs.field(repr=False)
+    carried_out: bool = False
+    fault: str | None = None
 
     @property
     def params(self) -> dict[str, object]:

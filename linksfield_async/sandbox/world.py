@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from itertools import islice
 
 from .answers import Refusal
+from .behaviour import GroupBehaviour
 from .cards import Card, CardKind, Cards
 from .clock import Clock
 from .ids import Ids
 from .orders import OrderBook
 from .plans import PLANS, Plan
-from .records import Group, Job, Payment, PaymentMethod, Setup, Subscription
+from .records import Group, Job, NeedlessChange, Payment, PaymentMethod, Setup, Subscription
 
 _OTHER_PARTNERS = ("P990001", "P990002")
 
@@ -21,6 +22,7 @@ class World:
 
     def __init__(self, *, cards: int, seed: int, partner_code: str, clock: Clock) -> None:
         self.clock = clock
+        self.seed = seed
         self.partner_code = partner_code
         self.other_partner = next(code for code in _OTHER_PARTNERS if code != partner_code)
         """A second partner, who owns the foreign cards and one group (invented)."""
@@ -35,6 +37,9 @@ class World:
         self.subscriptions: list[Subscription] = []
         self.groups: dict[str, Group] = {group.group_id: group for group in self._first_groups()}
         self.jobs: dict[str, Job] = {}
+        self.group_behaviour = GroupBehaviour()
+        """How the group service behaves; well, until something is set."""
+        self._needless: list[NeedlessChange] = []
 
     def _first_groups(self) -> Iterator[Group]:
         # From the end, so that the first cards, which are used first, are in no group.
@@ -76,3 +81,15 @@ class World:
         problem = self.card_problem(iccid, partner_code)
         if problem is not None:
             raise Refusal(problem)
+
+    def needless_changes(self) -> list[NeedlessChange]:
+        """List each add of a member and each removal of a non-member that was accepted.
+
+        Judged at the receipt: a change that was accepted and is not carried out yet counts as if
+        it were, so that a repeat of it is needless too.
+        """
+        return list(self._needless)
+
+    def note_needless(self, change: NeedlessChange) -> None:
+        """Keep a needless change for the judge."""
+        self._needless.append(change)
