@@ -15,6 +15,7 @@ from .dispatch import Dispatcher
 from .fault_plan import Faults
 from .jobs import carry_out
 from .log import RequestLog
+from .pages import Pages
 from .server import Server
 from .settings import Settings
 from .stripe import Stripe
@@ -72,7 +73,10 @@ class Sandbox:
         dispatcher = Dispatcher(self._world, self.stripe, self._settings)
         self.faults = Faults(seed)
         """What goes wrong with requests; nothing, until something is set."""
-        self._server = Server(dispatcher, self.requests, self.clock, self._settings, self.faults)
+        pages = Pages(self, allow_any_host=allow_any_host)
+        self._server = Server(
+            dispatcher, self.requests, self.clock, self._settings, self.faults, pages
+        )
 
     @property
     def world(self) -> World:
