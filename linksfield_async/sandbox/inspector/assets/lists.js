@@ -44,7 +44,7 @@ function listed(path, columns, empty) {
 }
 
 const orders = listed("orders", () => [
-  ["Order", (row) => code(row.order)],
+  ["Order", (row) => code(row.order), "shrink"],
   ["Card", (row) => code(row.iccid), "wide"],
   ["Plan", (row) => `${row.plan}${row.periods > 1 ? ` × ${row.periods}` : ""}`, "wide"],
   ["Amount", (row) => row.amount, "number"],
@@ -56,8 +56,8 @@ const orders = listed("orders", () => [
 ], nothing("No orders yet", "They appear when a client calls ", code("singleOrder"), " or ", code("SynOrderInfo"), "."));
 
 const payments = listed("payments", (page) => [
-  ["#", (row) => String(row.number), "number soft"],
-  ["Order", (row) => code(row.order)],
+  ["#", (row) => String(row.number), "number soft wide"],
+  ["Order", (row) => code(row.order), "shrink"],
   ["Card", (row) => code(row.iccid), "wide"],
   ["Amount", (row) => row.amount, "number"],
   ["State", (row) => chip(row.state)],
@@ -69,7 +69,7 @@ const payments = listed("payments", (page) => [
 ], nothing("No payments yet", "They appear when a client calls ", code("stripePay"), "."));
 
 const subscriptions = listed("subscriptions", () => [
-  ["Subscription", (row) => code(row.subscription)],
+  ["Subscription", (row) => code(row.subscription), "shrink"],
   ["Card", (row) => code(row.iccid), "wide"],
   ["Plan", (row) => row.plan, "wide"],
   ["State", (row) => chip(row.state)],
@@ -136,9 +136,9 @@ async function faults(into, page) {
       el("button", { type: "submit", class: "main" }, "Inject once"),
       el("button", { type: "button", disabled: !found.total, onclick: () => page.act("faults/set", { clear: true }) }, "Clear all")),
     table([
-      ["Fault", (row) => chip(row.fault, "fault")],
+      ["Fault", (row) => chip(row.fault.replaceAll("_", " "), "fault")],
       ["Operation", (row) => row.operation ?? "any"],
-      ["When", (row) => row.when],
+      ["When", (row) => row.when, "words"],
     ], found.rows, nothing("No faults are set", "Requests are answered as they should be.")));
 }
 

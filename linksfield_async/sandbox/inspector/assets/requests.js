@@ -3,6 +3,7 @@
 import { ask, chip, code, el, hour, nothing } from "./dom.js";
 
 const MOST = 200;
+const MOST_COMPARED = 1_000_000;
 const KINDS = [["", "All"], ["ok", "OK"], ["sign", "Sign"], ["refused", "Refused"], ["fault", "Fault"]];
 
 export class Requests {
@@ -90,7 +91,7 @@ export class Requests {
       el("td", { class: "wide soft" }, hour(row.time)),
       el("td", { class: "cut" }, row.operation ?? el("span", { class: "soft" }, `${row.method} ${row.path}`)),
       el("td", { class: "number" }, row.status ? String(row.status) : "–"),
-      el("td", { class: "cut" }, chip(row.fault ?? row.outcome, row.kind)));
+      el("td", { class: "cut" }, chip(row.fault?.replaceAll("_", " ") ?? row.outcome, row.kind)));
   }
 
   async choose(index) {
@@ -122,7 +123,7 @@ export class Requests {
       ["Received", hour(told.time)],
       ["Answered", told.status ? `HTTP ${told.status}` : "not at all"],
       ["Carried out", told.carried_out ? "yes" : "no"],
-      ["Fault", told.fault ? chip(told.fault, "fault") : null],
+      ["Fault", told.fault ? chip(told.fault.replaceAll("_", " "), "fault") : null],
     ].filter(([, value]) => value !== null);
     return [
       el("section", {},
@@ -166,21 +167,65 @@ function side(name, parts, sign) {
     el("div", { class: "signed" }, code(sign)));
 }
 
-// Marks what lies between the first difference and the common end.
+// Marks what differs, piece by piece; the first difference is told apart.
 function compared(text, implied) {
   if (implied === null) return [[text], null];
-  const one = Array.from(text);
-  const other = Array.from(implied);
+  const [one, other] = [pieces(text), pieces(implied)];
+  const same = one.length * other.length > MOST_COMPARED ? ends(one, other) : common(one, other);
+  return [
+    marked(one, new Set(same.map(([left]) => left)), "right"),
+    marked(other, new Set(same.map(([, right]) => right)), "wrong"),
+  ];
+}
+
+// A JSON text, an escape, or one character.
+const pieces = (text) => text.match(/"(?:[^"\\]|\\.)*"|\\u[0-9a-fA-F]{4}|./gsu) ?? [];
+
+function marked(parts, same, kind) {
+  const shown = [];
+  let first = true;
+  for (let at = 0; at < parts.length;) {
+    let until = at;
+    while (until < parts.length && same.has(until) === same.has(at)) until += 1;
+    const text = parts.slice(at, until).join("");
+    if (same.has(at)) shown.push(text);
+    else {
+      shown.push(el("mark", { class: `${kind}${first ? " first" : ""}`, title: first ? "the first difference" : null }, text));
+      first = false;
+    }
+    at = until;
+  }
+  return shown;
+}
+
+// The longest common pieces, as pairs of places.
+function common(one, other) {
+  const width = other.length + 1;
+  const longest = new Uint16Array((one.length + 1) * width);
+  for (let left = one.length - 1; left >= 0; left -= 1) {
+    for (let right = other.length - 1; right >= 0; right -= 1) {
+      longest[left * width + right] = one[left] === other[right]
+        ? longest[(left + 1) * width + right + 1] + 1
+        : Math.max(longest[(left + 1) * width + right], longest[left * width + right + 1]);
+    }
+  }
+  const pairs = [];
+  for (let left = 0, right = 0; left < one.length && right < other.length;) {
+    if (one[left] === other[right]) pairs.push([left++, right++]);
+    else if (longest[(left + 1) * width + right] >= longest[left * width + right + 1]) left += 1;
+    else right += 1;
+  }
+  return pairs;
+}
+
+// For long texts: what they have in common at their beginning and end.
+function ends(one, other) {
+  const pairs = [];
   const shorter = Math.min(one.length, other.length);
   let start = 0;
-  while (start < shorter && one[start] === other[start]) start += 1;
-  let end = 0;
-  while (end < shorter - start && one[one.length - 1 - end] === other[other.length - 1 - end]) end += 1;
-  if (start === one.length && start === other.length) return [[text], [implied]];
-  const parts = (whole, kind) => {
-    const middle = whole.slice(start, whole.length - end).join("");
-    return [whole.slice(0, start).join(""), el("mark", { class: kind, title: "first difference" }, middle || "\u2038"),
-      whole.slice(whole.length - end).join("")];
-  };
-  return [parts(one, "right"), parts(other, "wrong")];
+  while (start < shorter && one[start] === other[start]) pairs.push([start, start++]);
+  for (let end = 1; end <= shorter - start && one.at(-end) === other.at(-end); end += 1) {
+    pairs.push([one.length - end, other.length - end]);
+  }
+  return pairs;
 }

@@ -56,6 +56,7 @@ function tabs() {
       tab[0].toUpperCase() + tab.slice(1),
       count ? el("span", { class: "count" }, count.toLocaleString("en")) : null);
   }));
+  at("tabs").querySelector("[aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
 }
 
 async function fill(anew) {
