@@ -31,23 +31,29 @@ from .faults import (
     throttled,
 )
 from .log import Received, RequestLog
+from .matched import Matched
 from .sample import SAMPLE_CARDS
+from .scenarios import Scenarios, Situation
 from .serve import serve
 from .stripe import Stripe
-from .world import World
+from .world import CardState, World
 
 __all__ = [
     "SAMPLE_CARDS",
     "Card",
     "CardKind",
+    "CardState",
     "Clock",
     "Fault",
     "Faults",
     "GroupBehaviour",
+    "Matched",
     "Received",
     "Refusal",
     "RequestLog",
     "Sandbox",
+    "Scenarios",
+    "Situation",
     "Stripe",
     "World",
     "cut_answer",

@@ -18,6 +18,8 @@ from .log import operation_name
 Named: TypeAlias = type[Operation[Any]] | str
 """An operation, as class or by name."""
 
+_MOST = 1e9
+
 
 @attrs.define
 class _Rule:
@@ -105,17 +107,10 @@ class Faults:
         operation: Named | None = None,
     ) -> None:
         """Refuse what goes beyond a hidden limit, in requests a second of real time."""
-        size = max(1.0, per_second) if burst is None else burst
-        for name, value in (("per_second", per_second), ("burst", size)):
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or not 0 < value <= 1e9:
-                raise ConfigurationError(f"{name} must be above 0, not {value!r}")
-        if size < 1:
-            raise ConfigurationError(f"burst must be 1 or more, not {size!r}")
+        rate = _number("per_second", per_second, 1e-6)
+        size = max(1.0, rate) if burst is None else _number("burst", burst, 1)
         fault = throttled(retry_after=retry_after, status=status)
-        self._limits.append(
-            _Limit(_name(operation), per_second, size, fault, size, time.monotonic())
-        )
+        self._limits.append(_Limit(_name(operation), rate, size, fault, size, time.monotonic()))
 
     @property
     def pending(self) -> list[PendingFault]:
@@ -181,6 +176,12 @@ class Faults:
 
 def _name(operation: Named | None) -> str | None:
     return None if operation is None else operation_name(operation)
+
+
+def _number(name: str, value: object, least: float) -> float:
+    if isinstance(value, (int, float)) and value is not True and least <= value <= _MOST:
+        return value
+    raise ConfigurationError(f"{name} must be from {least:g} on, not {value!r}")
 
 
 def _need_fault(fault: object) -> None:

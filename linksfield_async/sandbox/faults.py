@@ -66,10 +66,9 @@ class Fault:
 
 
 def _wait(name: str, value: object) -> float:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(float(str(value))) or float(str(value)) < 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
         raise ConfigurationError(f"{name} must be seconds, 0 or more, not {value!r}")
-    return float(str(value))
+    return value
 
 
 def _status(value: object, least: int = 200) -> int:
@@ -111,7 +110,8 @@ def stall(*, carried_out: bool = False) -> Fault:
 
 def slow(seconds: float) -> Fault:
     """Carry the request out and answer later, by so many seconds of real time."""
-    return Fault(name=f"slow {seconds:g}", carries_out=True, delay=_wait("seconds", seconds))
+    delay = _wait("seconds", seconds)
+    return Fault(name=f"slow {delay:g}", carries_out=True, delay=delay)
 
 
 def refuse(

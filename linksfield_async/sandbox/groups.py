@@ -34,7 +34,7 @@ class GroupDesk:
     def __init__(self, world: World, *, job_delay: float) -> None:
         self._world = world
         self._delay = timedelta(seconds=job_delay)
-        self._last_id: str | None = None
+        world.clock.on("job", lambda request_id, _: carry_out(world, world.jobs[request_id]))
 
     def handlers(self) -> dict[type[Operation[Any]], Callable[[Any, str], Data]]:
         """Say which method carries out which operation."""
@@ -60,11 +60,10 @@ class GroupDesk:
             raise Refusal("the list of cards is empty")
         self._check_size(len(call.iccids))
         behaviour = self._world.group_behaviour.taken()
+        before = next(reversed(self._world.jobs), None)
         job = self._new_job(call, group, behaviour, adding=adding)
         self._judge(job)
-        before = self._last_id or job.request_id
-        self._last_id = job.request_id
-        return self._told_id(behaviour.request_id, job.request_id, before)
+        return self._told_id(behaviour.request_id, job.request_id, before or job.request_id)
 
     def _check_size(self, count: int) -> None:
         behaviour = self._world.group_behaviour
@@ -105,7 +104,7 @@ class GroupDesk:
         )
         world.jobs[job.request_id] = job
         if not behaviour.never_ends:
-            world.clock.at(job.due, lambda _: carry_out(world, job))
+            world.clock.plan(job.due, "job", job.request_id)
         return job
 
     def _judge(self, job: Job) -> None:

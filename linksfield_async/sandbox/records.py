@@ -16,7 +16,7 @@ DAYS_OF_A_MONTH = 30
 
 OrderState: TypeAlias = Literal["unpaid", "pending", "in use", "expired"]
 PaymentState: TypeAlias = Literal["pending", "paid", "failed"]
-SubscriptionState: TypeAlias = Literal["active", "incomplete", "canceled", "unpaid"]
+SubscriptionState: TypeAlias = Literal["active", "incomplete", "past_due", "canceled", "unpaid"]
 JobState: TypeAlias = Literal["pending", "processing", "success", "partial", "failed"]
 
 
@@ -121,6 +121,8 @@ class Subscription:
     state: SubscriptionState
     since: datetime
     charges: list[Payment] = attrs.field(factory=list, repr=_counted)
+    retries: int = 0
+    """How many times a declined renewal was put off."""
 
 
 @attrs.define(eq=False)
