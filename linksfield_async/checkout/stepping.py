@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from contextlib import suppress
+from typing import TypeVar
 
 import attrs
 
@@ -72,10 +73,13 @@ class Stepping:
             return
         await self.commit(self.record.noting(told, under_way=None))
 
-    async def witnesses(self, known: Sequence[Any] = ()) -> list[Record]:
+    async def witnesses(self, known: Sequence[str]) -> list[Record]:
         """List checkouts that may prove that asking works: given, seen here, or from the store."""
         texts = [] if self._keeper is None else await self._keeper.known()
-        given = [loaded(one, self.room.account) for one in (*known, *texts)]
+        given = [loaded(one, self.room.account) for one in known]
+        for text in texts:
+            with suppress(CheckoutRefused):  # one store may serve several partners
+                given.append(loaded(text, self.room.account))
         kept = self.room.witnesses
         step = None if self.record.under_way is None else self.record.under_way.step
         if step is Step.SUBSCRIBING:
