@@ -5,6 +5,7 @@ LinksfieldError
         InvalidInput            a field of the operation cannot be sent
         ClientClosed            the client was closed before
         JournalRefused          the journal belongs to another run, or is in use
+        CheckoutRefused         a checkout that cannot be loaded, or a step that is not its next
     NotSent                 no byte left: nothing was carried out
         ConnectFailed           no connection could be made
             TLSFailed               the server's certificate or protocol was not accepted
@@ -18,6 +19,8 @@ LinksfieldError
     Refused                 a readable refusal
         Throttled               asked to slow down; `retry_after` says for how long
     JournalError            the journal of a bulk run cannot be written or read
+    CheckoutConflict        somebody else has saved this checkout meanwhile: load it again
+    Contradiction           what is told now cannot be true beside what was told before
     BulkStopped             a bulk run stopped by its own rules; it can be resumed
     NotificationError       a pushed message that must not be believed
 
@@ -153,6 +156,10 @@ class JournalRefused(ConfigurationError):
     """The journal belongs to another run, is in use, or is none; nothing was sent."""
 
 
+class CheckoutRefused(ConfigurationError):
+    """A checkout that cannot be loaded, or a step that is not its next; nothing was sent."""
+
+
 class NotSent(LinksfieldError):
     """No byte of the request left this machine: nothing was carried out."""
 
@@ -207,6 +214,14 @@ class Throttled(Refused):
 
 class JournalError(LinksfieldError):
     """The journal cannot be written or read; nothing is sent that it does not know of."""
+
+
+class CheckoutConflict(LinksfieldError):
+    """Somebody else has saved this checkout meanwhile; theirs stands, load it again."""
+
+
+class Contradiction(LinksfieldError):
+    """What the service tells now cannot be true beside what it told before; nothing is changed."""
 
 
 class BulkStopped(LinksfieldError):

@@ -1,0 +1,65 @@
+"""What the checkouts of one client share: who sends, the settings, and what is proved so far."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from weakref import WeakValueDictionary
+
+import attrs
+
+from ..account import Account
+from ..errors import ConfigurationError
+from ..pipeline import Sender
+from .ids import MintIds, mint_ids
+from .record import Record
+
+QUARANTINE = 900.0
+_KEPT = 5
+_MOST_LESSONS = 3
+
+
+def _seconds(_: object, attribute: attrs.Attribute[float], value: object) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 <= float(str(value)) <= 10 * 365 * 86_400:
+        raise ConfigurationError(f"{attribute.name} must be seconds, 0 or more")
+
+
+@attrs.define(kw_only=True)
+class Witnesses:
+    """Checkouts whose order or renewal the service has shown: they prove that asking works."""
+
+    orders: deque[Record] = attrs.field(factory=lambda: deque(maxlen=_KEPT))
+    renewals: deque[Record] = attrs.field(factory=lambda: deque(maxlen=_KEPT))
+    order_lessons: int = _MOST_LESSONS
+    """How often it is still tried to have a new order shown."""
+    renewal_lessons: int = _MOST_LESSONS
+
+    def add(self, record: Record) -> None:
+        """Keep one that proves something; the newest counts first."""
+        for kept, proves in (
+            (self.orders, record.shown_unpaid),
+            (self.renewals, record.shown_renewal and not record.renewal_canceled),
+        ):
+            if proves and all(one.ids != record.ids for one in kept):
+                kept.appendleft(record)
+
+
+@attrs.define(kw_only=True)
+class Room:
+    """Settings and what is shared; `deadline` and `quarantine` are seconds."""
+
+    sender: Sender
+    account: Account
+    deadline: float
+    """Within which a call that was begun can still leave."""
+    quarantine: float = attrs.field(default=QUARANTINE, validator=_seconds)
+    """How long after that the service may still be working on it; nobody has published it."""
+    mint_ids: MintIds = mint_ids
+    witnesses: Witnesses = attrs.field(factory=Witnesses)
+    used: dict[str, None] = attrs.field(factory=dict, repr=False)
+    """Order numbers that this process has begun, the latest of them."""
+    locks: WeakValueDictionary[tuple[int, int, str], asyncio.Lock] = attrs.field(
+        factory=WeakValueDictionary, repr=False
+    )
+    """One for each key that is being begun, so that a double click waits for the first one."""
