@@ -26,6 +26,7 @@ from .session import Session, pass_session
 @click.option("--keep-requests", default=100_000, show_default=True, help="How many the log holds.")
 @click.option("--dedupe-orders", is_flag=True, help="Refuse an order number used before.")
 @click.option("--allow-any-host", is_flag=True, help="Permit a host that others can reach.")
+@click.option("--notify-url", metavar="URL", help="Where recharge messages go, on this machine.")
 @pass_session
 def sandbox(session: Session, /, **settings: Any) -> None:
     """Run a stand-in for the service until Ctrl-C.

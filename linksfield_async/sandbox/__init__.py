@@ -17,6 +17,7 @@ from .app import Sandbox
 from .cards import Card, CardKind
 from .clock import Clock
 from .log import Received, RequestLog
+from .push import Delivery, Notifications, Push, PushScheme
 from .sample import SAMPLE_CARDS
 from .serve import serve
 from .stripe import Stripe
@@ -27,6 +28,10 @@ __all__ = [
     "Card",
     "CardKind",
     "Clock",
+    "Delivery",
+    "Notifications",
+    "Push",
+    "PushScheme",
     "Received",
     "Refusal",
     "RequestLog",

@@ -9,6 +9,7 @@ from ..account import Account, Endpoints
 from .clock import Clock
 from .dispatch import Dispatcher
 from .log import RequestLog
+from .push import Notifications, Scheme
 from .server import Server
 from .settings import Settings
 from .stripe import Stripe
@@ -29,6 +30,8 @@ class Sandbox:
     `keep_requests`   how many requests the log holds
     `dedupe_orders`   refuse an orderNo or payId that was used before (invented)
     `allow_any_host`  permit a host that other machines can reach
+    `notify_url`      where recharge messages go, on this machine; see `sandbox.notifications`
+    `notification_key`, `notification_key_id`, `notification_scheme`  how they are signed
     """
 
     def __init__(
@@ -45,6 +48,10 @@ class Sandbox:
         keep_requests: int = 100_000,
         dedupe_orders: bool = False,
         allow_any_host: bool = False,
+        notify_url: str | None = None,
+        notification_key: str = "sandbox notification key",
+        notification_key_id: str = "sandbox",
+        notification_scheme: Scheme | None = None,
     ) -> None:
         self._settings = Settings(
             cards=cards,
@@ -63,6 +70,13 @@ class Sandbox:
         self.requests = RequestLog(keep_requests)
         self._world = World(cards=cards, seed=seed, partner_code=partner_code, clock=self.clock)
         self.stripe = Stripe(self._world)
+        self.notifications = Notifications(
+            self._world,
+            url=notify_url,
+            key=notification_key,
+            key_id=notification_key_id,
+            scheme=notification_scheme,
+        )
         dispatcher = Dispatcher(self._world, self.stripe, self._settings)
         self._server = Server(dispatcher, self.requests, self.clock, self._settings)
 
@@ -90,9 +104,11 @@ class Sandbox:
     async def start(self) -> None:
         """Listen; `async with` does this."""
         await self._server.start()
+        self.notifications.start()
 
     async def close(self) -> None:
         """Stop listening and end what is under way; the state stays readable."""
+        await self.notifications.close()
         await self._server.close()
 
     async def __aenter__(self) -> Self:
