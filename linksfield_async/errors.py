@@ -22,7 +22,15 @@ LinksfieldError
     CheckoutConflict        somebody else has saved this checkout meanwhile: load it again
     Contradiction           what is told now cannot be true beside what was told before
     BulkStopped             a bulk run stopped by its own rules; it can be resumed
-    NotificationError       a pushed message that must not be believed
+    NotificationError       a pushed message that must not be believed, or not yet
+        BadSignature            its signature is missing, or not that of any key
+        StaleNotification       signed, but stamped outside the window of time
+        MalformedNotification   its headers or its body are not what was agreed
+            DuplicateKeys           a member of its body stands twice
+            NotificationTooLarge    larger than is read
+        NotificationMismatch    what the service or the own record says is something else
+        OrderNotVisible         the service does not show the order as paid yet: ask again later
+        InboxUnavailable        it cannot be kept or claimed now: it must come again
 
 `carried_out` is False where nothing happened for certain, else None: nobody on this side can tell.
 """
@@ -229,4 +237,36 @@ class BulkStopped(LinksfieldError):
 
 
 class NotificationError(LinksfieldError):
-    """A pushed message with a bad signature, a stale time stamp or a malformed body."""
+    """A pushed message that must not be believed, or not yet."""
+
+
+class BadSignature(NotificationError):
+    """The message's signature is missing, or is not that of any key of the receiver."""
+
+
+class StaleNotification(NotificationError):
+    """The signature is right, but its time stamp is outside the receiver's window."""
+
+
+class MalformedNotification(NotificationError):
+    """The message's headers or body are not what was agreed."""
+
+
+class DuplicateKeys(MalformedNotification):
+    """A member of the body stands twice: which of the two counts, nobody can tell."""
+
+
+class NotificationTooLarge(MalformedNotification):
+    """The message is larger than is read."""
+
+
+class NotificationMismatch(NotificationError):
+    """The service or the own record says something else; `data` names what, without values."""
+
+
+class OrderNotVisible(NotificationError):
+    """The service does not show the order as paid yet: nothing is proved, ask again later."""
+
+
+class InboxUnavailable(NotificationError):
+    """The message cannot be kept or claimed now: it must come again."""

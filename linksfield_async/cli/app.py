@@ -16,6 +16,7 @@ from ..version import __version__
 from .demo import demo
 from .failure import Exit, Failure, failure_of
 from .groups import groups
+from .notifications import notifications
 from .operations import operations
 from .pay import pay
 from .renewal import renewal
@@ -99,6 +100,7 @@ for command in (
     sign,
     operations,
     sandbox,
+    notifications,
 ):
     root.add_command(command)
 

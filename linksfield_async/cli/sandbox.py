@@ -30,6 +30,7 @@ FILE = click.Path(dir_okay=False)
 @click.option("--allow-any-host", is_flag=True, help="Permit a host that others can reach.")
 @click.option("--faults", type=FILE, help="TOML file of what is to go wrong.")
 @click.option("--state", type=FILE, help="File that keeps the state over restarts.")
+@click.option("--notify-url", metavar="URL", help="Where recharge messages go, on this machine.")
 @pass_session
 def sandbox(session: Session, /, **settings: Any) -> None:
     """Run a stand-in for the service until Ctrl-C.

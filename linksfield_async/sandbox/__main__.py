@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     add("--allow-any-host", action="store_true", help="permit a host others can reach")
     add("--faults", help="TOML file of what is to go wrong")
     add("--state", help="file that keeps the state over restarts")
+    add("--notify-url", help="where recharge messages go, on this machine")
     return made
 
 
