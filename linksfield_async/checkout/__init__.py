@@ -7,6 +7,7 @@ from .ids import OwnIds, mint_ids
 from .namespace import AsyncCheckout
 from .reconcile import Conclusion
 from .record import Fact
+from .saving import Summary, summarized
 from .state import EDGES, State, Step
 from .store import CheckoutStore, SqliteCheckouts
 
@@ -21,5 +22,7 @@ __all__ = [
     "SqliteCheckouts",
     "State",
     "Step",
+    "Summary",
     "mint_ids",
+    "summarized",
 ]

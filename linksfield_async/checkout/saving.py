@@ -81,6 +81,31 @@ def loaded(text: str, account: Account) -> Record:
     return attrs.evolve(record, unknown_fields=told)
 
 
+@attrs.frozen
+class Summary:
+    """What a store of your own keeps of a saved checkout beside its text, to find it by."""
+
+    state: str
+    request_order_id: str
+    """By which a notification names it."""
+    shown_unpaid: bool
+    """It proves that asking shows orders; `CheckoutStore.known` gives such ones."""
+    shown_renewal: bool
+    """It proves that asking shows renewals."""
+
+
+def summarized(text: str) -> Summary:
+    """Read what a store needs to know of a saved checkout."""
+    told = json.loads(text)
+    step = (told.get("under_way") or {}).get("step")
+    return Summary(
+        state=str(told.get("reached") if step in (None, "canceling") else "unknown"),
+        request_order_id=str((told.get("ids") or {}).get("request_order_id", "")),
+        shown_unpaid=bool(told.get("shown_unpaid")),
+        shown_renewal=bool(told.get("shown_renewal")),
+    )
+
+
 def endpoints_of(account: Account) -> tuple[str, ...]:
     """Give the addresses that a checkout belongs to."""
     return (account.endpoints.vshop, account.endpoints.payment, account.endpoints.topup)

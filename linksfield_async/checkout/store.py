@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -12,6 +11,7 @@ from contextlib import closing
 from typing import Protocol, TypeAlias
 
 from ..errors import CheckoutConflict, CheckoutRefused, ConfigurationError
+from .saving import summarized
 
 Save: TypeAlias = Callable[[str], Awaitable[object] | object]
 """Keeps the text of a checkout; what it raises keeps the next request from leaving."""
@@ -168,8 +168,5 @@ class SqliteCheckouts:
 
 
 def _columns(saved: str) -> tuple[str, int, str]:
-    told = json.loads(saved)
-    step = (told.get("under_way") or {}).get("step")
-    state = told.get("reached") if step in (None, "canceling") else "unknown"
-    proves = bool(told.get("shown_unpaid")) + 2 * bool(told.get("shown_renewal"))
-    return (str(state), proves, saved)
+    summary = summarized(saved)
+    return (summary.state, summary.shown_unpaid + 2 * summary.shown_renewal, saved)
