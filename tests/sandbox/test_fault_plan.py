@@ -1,14 +1,11 @@
 """Which request gets which fault: scripts, shares by the seed, hidden limits."""
 
-import aiohttp
 import pytest
 
 from linksfield_async import errors
 from linksfield_async.operations import SingleVerify
 from linksfield_async.sandbox import (
     Faults,
-    Sandbox,
-    cut_answer,
     drop_answer,
     refuse,
     server_error,
@@ -70,30 +67,6 @@ def test_limit_is_hidden_and_refills(monkeypatch):
     now[0] += 1_000
     assert drawn(faults, 3) == [None, None, "throttled 429"]
     assert faults.draw("SingleVerify").reply.headers == {"Retry-After": "3"}
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-async def test_x02_same_seed_and_calls_give_the_same_log(caller_of, order, seed):
-    async def play():
-        async with Sandbox(cards=100, seed=seed) as sandbox:
-            sandbox.faults.rate(0.2, drop_answer())
-            sandbox.faults.rate(0.2, cut_answer(), operation="SingleOrder")
-            sandbox.faults.next("SingleOrder", refuse())
-            sandbox.world.group_behaviour.failure_share = 0.5
-            call = caller_of(sandbox)
-            card = next(sandbox.world.iccids())
-            for number in range(40):
-                path = ("/vshop/singleOrder", "/vshop/singleVerify")[number % 2]
-                try:
-                    await call(path, **order(str(number), deviceCode=card))
-                except aiohttp.ClientError:
-                    continue
-            return sandbox.requests.transcript()
-
-    first, again = await play(), await play()
-    assert first == again
-    assert sum("drop_answer" in line for line in first) > 2
-    assert sum("cut_answer at" in line for line in first) > 0
 
 
 @pytest.mark.parametrize(
