@@ -99,6 +99,14 @@ const jobs = listed("jobs", () => [
   ["Due", (row) => moment(row.due), "wide"],
 ], nothing("No group jobs yet", "They appear when a client adds SIMs to a group or removes them."));
 
+const notifications = listed("notifications", () => [
+  ["Event", (row) => String(row.event), "number"],
+  ["Attempt", (row) => String(row.attempt), "number"],
+  ["Sent", (row) => moment(row.at), "wide"],
+  ["Answer", (row) => (row.status === null ? chip("no answer", "failed") : chip(`HTTP ${row.status}`, row.taken ? "ok" : "refused"))],
+  ["Message", (row) => el("details", {}, el("summary", {}, "body"), el("pre", { class: "boxed" }, row.body))],
+], nothing("No notifications yet", "They are sent when an order is paid, where the sandbox was given an address to send to."));
+
 const SETTINGS = {
   slow: ["seconds", "number", "2"],
   refuse: ["message", "text", "the service is busy"],
@@ -142,4 +150,4 @@ async function faults(into, page) {
     ], found.rows, nothing("No faults are set", "Requests are answered as they should be.")));
 }
 
-export const LISTS = { cards, orders, payments, subscriptions, groups, jobs, faults };
+export const LISTS = { cards, orders, payments, subscriptions, groups, jobs, notifications, faults };

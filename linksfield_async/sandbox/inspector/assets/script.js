@@ -5,7 +5,7 @@ import { LISTS } from "./lists.js";
 import { Requests } from "./requests.js";
 
 const EVERY = 1000;
-const TABS = ["requests", "cards", "orders", "payments", "subscriptions", "groups", "jobs", "faults"];
+const TABS = ["requests", "cards", "orders", "payments", "subscriptions", "groups", "jobs", "notifications", "faults"];
 // Views with something to type into are asked again only after a change.
 const STILL = new Set(["cards", "faults"]);
 
