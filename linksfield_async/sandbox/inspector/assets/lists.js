@@ -37,6 +37,10 @@ async function cards(into, page) {
 function listed(path, columns, empty) {
   return async (into, page) => {
     const found = await ask(path);
+    // What has not changed stays, so that a click never meets a button that was just replaced.
+    const told = JSON.stringify(found);
+    if (page.told === told) return;
+    page.told = told;
     const bar = found.total > found.rows.length
       ? el("div", { class: "bar" }, el("span", { class: "told" }, `the last ${found.rows.length} of ${found.total.toLocaleString("en")}`)) : "";
     into.replaceChildren(bar, table(columns(page), found.rows, empty));

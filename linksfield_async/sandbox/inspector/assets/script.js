@@ -68,7 +68,8 @@ async function fill(anew) {
     } else if (requests.chosen !== index) {
       await requests.choose(index);
     }
-  } else if (anew || shown !== name || !(STILL.has(name) || view.contains(document.activeElement) || view.querySelector("details[open]"))) {
+  } else if (anew || shown !== name || !(STILL.has(name) || view.querySelector("details[open]"))) {
+    if (anew || shown !== name) pages[name].told = null;
     await LISTS[name](view, pages[name]);
   }
   shown = name;
