@@ -18,6 +18,7 @@ from .failure import Exit, Failure, failure_of
 from .groups import groups
 from .operations import operations
 from .pay import pay
+from .reconciling import reconcile
 from .renewal import renewal
 from .runs import runs
 from .sandbox import sandbox
@@ -101,6 +102,7 @@ for command in (
     sandbox,
 ):
     root.add_command(command)
+order.add_command(reconcile)
 
 
 def run() -> None:

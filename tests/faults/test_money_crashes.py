@@ -102,9 +102,7 @@ async def test_one_order_and_one_subscription_through_cuts_and_kills(tmp_path: P
             }
             moments = random.Random(seed)
             span = 1.3 if CHECKOUTS < 100 else 6.0
-            kills = sum(
-                [await killed(settings, moments.uniform(0.5, span)) for _ in range(KILLS)]
-            )
+            kills = sum([await killed(settings, moments.uniform(0.5, span)) for _ in range(KILLS)])
             in_doubt = len(await store.keys("unknown"))
             proxy.always(HEALTHY)
             await ended(settings)
