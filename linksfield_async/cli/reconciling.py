@@ -136,8 +136,9 @@ _WORDS = {True: "carried out", False: "not carried out", None: "still unknown"}
 
 
 def _is_good(checkout: Checkout, found: Conclusion | Contradiction) -> bool:
-    is_contradicted = isinstance(found, Contradiction)
-    return not is_contradicted and checkout.state != "unknown" and not found.doubled
+    if isinstance(found, Contradiction):
+        return False
+    return checkout.state != "unknown" and not found.doubled
 
 
 def _show(name: str, checkout: Checkout, found: Conclusion | Contradiction) -> None:

@@ -78,6 +78,7 @@ def orders(session: Session, iccid: str, as_json: bool) -> None:
 def order(
     ctx: click.Context,
     session: Session,
+    *,
     purchase_order_id: str | None,
     order_id: str | None,
     iccid: str | None,
