@@ -120,6 +120,8 @@ class Checkout(CheckoutFacts):
         async with self._lock:
             if self.record.under_way is not None:
                 await self._settle(())
+            elif Step.AUTHORIZING in self.record.sent:
+                await self._refresh()  # it may be paid by now
             if self.record.state is State.PLANNED:
                 await self._order()
             if self.record.state is State.ORDERED:
@@ -145,8 +147,8 @@ class Checkout(CheckoutFacts):
         async with self._lock:
             if not self.record.is_subscription:
                 raise CheckoutRefused("this checkout is for one payment, not a subscription")
-            if self.record.under_way is not None:
-                await self._settle(())
+            if self.record.under_way is not None or Step.SUBSCRIBING in self.record.sent:
+                await self._refresh()
             if self.record.state is State.AUTHORIZED and not self.record.subscribed:
                 await self._subscribe(pm_id, email)
             elif self.record.state in (State.PLANNED, State.ORDERED):
@@ -156,10 +158,8 @@ class Checkout(CheckoutFacts):
     async def confirm(self) -> State:
         """Confirm a payment and find the order among the card's; until it is there it stays PAID."""
         async with self._lock:
-            if self.record.state is State.UNKNOWN or self.record.reached in (
-                State.AUTHORIZED,
-                State.FAILED,
-            ):
+            waiting = (State.UNKNOWN, State.ORDERED, State.AUTHORIZED, State.FAILED)
+            if self.record.state in waiting:
                 await self._refresh()
             if self.record.state is State.PAID:
                 await self._confirm()

@@ -10,7 +10,7 @@ from typing import Any, TypedDict, Unpack
 import attrs
 
 from ..account import Account
-from ..errors import CheckoutRefused, ConfigurationError, LinksfieldError
+from ..errors import CheckoutConflict, CheckoutRefused, ConfigurationError, LinksfieldError
 from ..operations import ServicePlan, SingleOrder, SynOrderInfo
 from ..pipeline import Sender
 from .checkout import Checkout, CheckoutFacts
@@ -133,21 +133,27 @@ class AsyncCheckout:
                 f"{kind}: give save=, or store= and key=: what can be lost is kept before it is sent"
             )
         if store is None or key is None:
-            return await self._start(kind, iccid, plan, how, keeper)
+            begun = await self._planned(kind, iccid, plan, how, keeper)
+            return await _proceeding(begun, how)
         # A double click in this process waits here; one in another process loses the insert.
         name = (id(asyncio.get_running_loop()), id(store), key)
         lock = self._room.locks.setdefault(name, asyncio.Lock())
         async with lock:
             there = await self.resume(store=store, key=key)
             if there is None:
-                return await self._start(kind, iccid, plan, how, keeper)
+                begun = await self._planned(kind, iccid, plan, how, keeper)
+                if await begun.stepping.claim():
+                    return await _proceeding(begun, how)
+                there = await self.resume(store=store, key=key)
+        if there is None:
+            raise CheckoutConflict("the store refuses the key, and has nothing under it")
         code = plan if isinstance(plan, str) else plan.service_plan_code
         record = there.record
         if (record.kind, record.iccid, record.plan_code) != (kind, iccid, code):
             raise CheckoutRefused("under this key stands a checkout of another card, plan or kind")
         return there
 
-    async def _start(
+    async def _planned(
         self, kind: Kind, iccid: str, plan: ServicePlan | str, how: Beginning, keeper: Keeper
     ) -> Checkout:
         record = await planned(
@@ -159,9 +165,7 @@ class AsyncCheckout:
             area=how.get("area"),
         )
         self._use(record.ids.order_no)
-        checkout = self._checkout(record, keeper)
-        await checkout.proceed(email=how.get("email"))
-        return checkout
+        return self._checkout(record, keeper)
 
     def _use(self, order_no: str) -> None:
         """Refuse an order number that this process has begun before."""
@@ -171,3 +175,8 @@ class AsyncCheckout:
         used[order_no] = None
         if len(used) > _MOST_USED:
             del used[next(iter(used))]
+
+
+async def _proceeding(checkout: Checkout, how: Beginning) -> Checkout:
+    await checkout.proceed(email=how.get("email"))
+    return checkout

@@ -18,7 +18,8 @@ def with_payment(record: Record, result: PaymentResult, asked: str = "ResultQuer
     """Move a checkout by what is told of its payment; raises a Contradiction and moves nothing."""
     check_money(asked, result.pay_amount, result.pay_currency, record.amount, record.currency)
     state = result.state
-    told = f"{asked} says {state}"
+    amount = "an amount that is not told" if result.pay_amount is None else result.pay_amount
+    told = f"{asked} says {state}, of {amount}"
     if record.refused and state != "unknown":
         raise Contradiction(f"{told}, but the order was refused")
     if state == "paid":

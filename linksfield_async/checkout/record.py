@@ -45,11 +45,13 @@ class Intent:
     boot_ms: int | None = None
     margin: float = 0.0
     """Seconds after that moment within which the request can still leave."""
+    refused: bool = False
+    """It was refused, but an earlier sending of the same may have been carried out."""
 
     @classmethod
-    def now(cls, step: Step, margin: float = 0.0) -> Intent:
+    def now(cls, step: Step, margin: float = 0.0, *, refused: bool = False) -> Intent:
         """Begin a step, or date its last moment."""
-        return cls(step, time.time_ns() // 1_000_000, *boot_clock(), margin)
+        return cls(step, time.time_ns() // 1_000_000, *boot_clock(), margin, refused)
 
     @property
     def age(self) -> float:
@@ -89,10 +91,12 @@ class Record:
     """How far it is for certain."""
     under_way: Intent | None = None
     """The step that was begun and whose outcome is not known."""
-    begun: bool = False
-    """Something was sent for it."""
+    sent: tuple[Step, ...] = ()
+    """Every step that was about to be sent, oldest first."""
+    doubted: bool = False
+    """The answer to an earlier sending of the order was lost: a refusal now may mean that one."""
     refused: bool = False
-    """The service refused to make the order."""
+    """The service refused to make the order, and there was no such doubt."""
     client_secret: str | None = attrs.field(default=None, repr=mask_secret)
     publishable_key: str | None = None
     plan_id: str | None = None

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from ..client import Client
 from ..errors import OutcomeUnknown
 from ..operation import Operation
 from ..operations import SingleOrder
-from ..pipeline import Exchange, T
+from ..pipeline import Exchange
 from ..sandbox import RequestLog, Stripe
 from .flows import Walk
+
+T = TypeVar("T")
 
 
 class _Losing:
