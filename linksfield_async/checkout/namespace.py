@@ -147,7 +147,7 @@ class AsyncCheckout:
                 there = await self.resume(store=store, key=key)
         if there is None:
             raise CheckoutConflict("the store refuses the key, and has nothing under it")
-        code = plan if isinstance(plan, str) else plan.service_plan_code
+        code = plan.service_plan_code if isinstance(plan, ServicePlan) else plan
         record = there.record
         if (record.kind, record.iccid, record.plan_code) != (kind, iccid, code):
             raise CheckoutRefused("under this key stands a checkout of another card, plan or kind")

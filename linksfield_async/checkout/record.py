@@ -63,13 +63,6 @@ class Intent:
         return time.time() - self.wall_ms / 1000 - self.margin
 
 
-@attrs.frozen
-class Entry:
-    """One of the card's orders of the same plan that were there before ours."""
-
-    expires: str | None
-
-
 @attrs.frozen(kw_only=True)
 class Record:
     """All that is kept of a checkout; amounts are exact, the currency is in upper case."""
@@ -85,8 +78,8 @@ class Record:
     amount: Decimal
     currency: str
     ids: OwnIds
-    before: tuple[Entry, ...] = ()
-    """Orders of the same plan that the card had before."""
+    before: int = 0
+    """How many orders of the same plan the card had before."""
     reached: State = State.VERIFIED
     """How far it is for certain."""
     under_way: Intent | None = None

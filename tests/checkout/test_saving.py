@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from linksfield_async import Account, CheckoutRefused, Endpoints
 from linksfield_async.checkout.ids import OwnIds
-from linksfield_async.checkout.record import Entry, Intent, Record
+from linksfield_async.checkout.record import Intent, Record
 from linksfield_async.checkout.saving import loaded, saved
 from linksfield_async.checkout.state import State, Step
 
@@ -17,7 +17,7 @@ from linksfield_async.checkout.state import State, Step
 def full(record: Record) -> Record:
     return attrs.evolve(
         record,
-        before=(Entry("2026-01-31"), Entry(None)),
+        before=2,
         reached=State.AUTHORIZED,
         under_way=Intent.now(Step.SUBSCRIBING, 30.0),
         sent=(Step.ORDERING, Step.AUTHORIZING),
