@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Iterable
-from typing import Any, NoReturn, Self, TypeVar, Unpack
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack
 
 from ..account import Account
 from ..bulk.settings import BulkSettings
@@ -20,6 +21,9 @@ from ..telemetry import Observer
 from ..transport.base import Transport
 from .bulk import BlockingOutcomes, feed_of
 from .thread import LoopThread
+
+if TYPE_CHECKING:
+    from .checkout import BlockingCheckouts
 
 T = TypeVar("T")
 
@@ -54,6 +58,13 @@ class SyncClient:
         self.payment = BlockingPayment(self)
         self.groups = BlockingGroups(self)
         self.orders = BlockingOrders(self)
+
+    @cached_property
+    def checkout(self) -> BlockingCheckouts:
+        """Purchases and subscriptions that can be put down and taken up again."""
+        from .checkout import BlockingCheckouts  # noqa: PLC0415 - not every program sells
+
+        return BlockingCheckouts(self._client.checkout, self._ready)
 
     @property
     def account(self) -> Account:

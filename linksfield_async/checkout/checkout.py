@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Literal, NoReturn, TypeAlias
 
 from ..errors import BadAnswer, CheckoutRefused, LinksfieldError
 from ..masking import mask_iccid
@@ -32,18 +32,21 @@ from .settle import settled
 from .state import State, Step
 from .stepping import Stepping
 
+NextStep: TypeAlias = Literal[
+    "proceed", "payment", "complete_subscription", "confirm", "reconcile", ""
+]
 
-class Checkout:
-    """One order on its way: what is known of it, with which evidence, and what comes next.
 
-    Made by `client.checkout`. Its methods wait for each other; a step whose answer is lost does
-    not raise but leaves the state UNKNOWN, and `error` says why. Its text (`save`) holds the
-    client secret.
-    """
+class CheckoutFacts:
+    """What is known of a checkout, without asking."""
 
     def __init__(self, stepping: Stepping) -> None:
         self._stepping = stepping
-        self._lock = asyncio.Lock()
+
+    @property
+    def stepping(self) -> Stepping:
+        """What holds it; two views of one checkout share it."""
+        return self._stepping
 
     @property
     def record(self) -> Record:
@@ -76,7 +79,7 @@ class Checkout:
         return self.record.facts
 
     @property
-    def next_step(self) -> str:
+    def next_step(self) -> NextStep:
         """The method that comes next; "payment" is the payer's turn, "" means that all is done."""
         record = self.record
         if record.under_way is not None:
@@ -92,11 +95,33 @@ class Checkout:
         """Give the text that `client.checkout.load` goes on with: versioned JSON."""
         return saved(self.record)
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Checkout holds a client and cannot be pickled; keep its save()")
+
+    def __repr__(self) -> str:
+        record = self.record
+        return f"<{record.kind} {record.ids.order_no} of {mask_iccid(record.iccid)}: {self.state}>"
+
+
+class Checkout(CheckoutFacts):
+    """One order on its way: what is known of it, with which evidence, and what comes next.
+
+    Made by `client.checkout`. Its methods wait for each other; a step whose answer is lost does
+    not raise but leaves the state UNKNOWN, and `error` says why. Its text (`save`) holds the
+    client secret.
+    """
+
+    def __init__(self, stepping: Stepping) -> None:
+        super().__init__(stepping)
+        self._lock = asyncio.Lock()
+
     async def proceed(self, *, email: str | None = None) -> State:
         """Order and authorize, as far as that is not done; what is unknown is asked about first."""
         async with self._lock:
             if self.record.under_way is not None:
                 await self._settle(())
+            elif Step.AUTHORIZING in self.record.sent:
+                await self._refresh()  # it may be paid by now
             if self.record.state is State.PLANNED:
                 await self._order()
             if self.record.state is State.ORDERED:
@@ -109,7 +134,7 @@ class Checkout:
             await self._refresh()
             return self.state
 
-    async def reconcile(self, known: Iterable[str | Checkout] = ()) -> Conclusion:
+    async def reconcile(self, known: Iterable[str | CheckoutFacts] = ()) -> Conclusion:
         """Ask for the order on every road; see `client.checkout.reconcile`."""
         async with self._lock:
             return await self._settle(known)
@@ -122,8 +147,8 @@ class Checkout:
         async with self._lock:
             if not self.record.is_subscription:
                 raise CheckoutRefused("this checkout is for one payment, not a subscription")
-            if self.record.under_way is not None:
-                await self._settle(())
+            if self.record.under_way is not None or Step.SUBSCRIBING in self.record.sent:
+                await self._refresh()
             if self.record.state is State.AUTHORIZED and not self.record.subscribed:
                 await self._subscribe(pm_id, email)
             elif self.record.state in (State.PLANNED, State.ORDERED):
@@ -133,10 +158,8 @@ class Checkout:
     async def confirm(self) -> State:
         """Confirm a payment and find the order among the card's; until it is there it stays PAID."""
         async with self._lock:
-            if self.record.state is State.UNKNOWN or self.record.reached in (
-                State.AUTHORIZED,
-                State.FAILED,
-            ):
+            waiting = (State.UNKNOWN, State.ORDERED, State.AUTHORIZED, State.FAILED)
+            if self.record.state in waiting:
                 await self._refresh()
             if self.record.state is State.PAID:
                 await self._confirm()
@@ -261,17 +284,10 @@ class Checkout:
             told = "SingleQueryOrder does not show the order yet"
             await stepping.commit(self.record.noting(told))
 
-    async def _settle(self, known: Iterable[str | Checkout]) -> Conclusion:
+    async def _settle(self, known: Iterable[str | CheckoutFacts]) -> Conclusion:
         stepping = self._stepping
-        texts = [one.save() if isinstance(one, Checkout) else one for one in known]
+        texts = [one.save() if isinstance(one, CheckoutFacts) else one for one in known]
         witnesses = await stepping.witnesses(texts)
         record, conclusion = await settled(stepping.room, self.record, witnesses)
         await stepping.commit(record)
         return conclusion
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a Checkout holds a client and cannot be pickled; keep its save()")
-
-    def __repr__(self) -> str:
-        record = self.record
-        return f"<{record.kind} {record.ids.order_no} of {mask_iccid(record.iccid)}: {self.state}>"

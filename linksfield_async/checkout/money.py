@@ -14,7 +14,10 @@ _MOST_PERIODS = 999
 
 
 def price_of(price: Decimal, periods: int) -> Decimal:
-    """Multiply a plan's price by the periods bought; the scale of the price stays."""
+    """Multiply a plan's price by the periods bought; the scale of the price stays.
+
+    That `payAmount` is the price times `orderPeriod` is an assumption: the samples have one period.
+    """
     if (
         isinstance(periods, bool)
         or not isinstance(periods, int)

@@ -10,10 +10,10 @@ from typing import Any, TypedDict, Unpack
 import attrs
 
 from ..account import Account
-from ..errors import CheckoutRefused, ConfigurationError, LinksfieldError
+from ..errors import CheckoutConflict, CheckoutRefused, ConfigurationError, LinksfieldError
 from ..operations import ServicePlan, SingleOrder, SynOrderInfo
 from ..pipeline import Sender
-from .checkout import Checkout
+from .checkout import Checkout, CheckoutFacts
 from .planning import planned
 from .reconcile import Conclusion, reconcile_order
 from .record import Kind, Record
@@ -38,6 +38,19 @@ class Beginning(TypedDict, total=False):
     key: str | None
     """The caller's own name of it in the store, e.g. of a cart: a second call with the same key
     goes on with the first one's checkout, in whichever process."""
+
+
+class Reconciling(TypedDict, total=False):
+    """What is known beside an order that is reconciled."""
+
+    error: LinksfieldError | None
+    """What it raised: a refusal may carry a number to ask by."""
+    sent_at: datetime | None
+    """When it was sent, with a time zone."""
+    before: int
+    """How many orders of this plan the card had before; 0."""
+    known: Iterable[SingleOrder | SynOrderInfo]
+    """Orders of the same kind that the service is known to have."""
 
 
 class AsyncCheckout:
@@ -87,7 +100,7 @@ class AsyncCheckout:
         return None if saved is None else self.load(saved, store=store, key=key)
 
     async def reconcile(
-        self, checkout: Checkout, *, known: Iterable[str | Checkout] = ()
+        self, checkout: Checkout, *, known: Iterable[str | CheckoutFacts] = ()
     ) -> Conclusion:
         """Ask GetOrder, SingleQueryOrder and ResultQuery, and settle what is unknown, if proved.
 
@@ -97,23 +110,14 @@ class AsyncCheckout:
         return await checkout.reconcile(known)
 
     async def reconcile_order(
-        self,
-        operation: SingleOrder | SynOrderInfo,
-        *,
-        error: LinksfieldError | None = None,
-        sent_at: datetime | None = None,
-        before: int = 0,
-        known: Iterable[SingleOrder | SynOrderInfo] = (),
+        self, operation: SingleOrder | SynOrderInfo, **how: Unpack[Reconciling]
     ) -> Conclusion:
         """Ask what became of an order of your own; it is never sent again.
 
-        `error` is what it raised: a refusal may carry a number to ask by. `before` says how many
-        orders of this plan the card had. That it was not carried out is concluded only with the
-        time at which it was sent, and with another order of the same kind that was.
+        That it was not carried out is concluded only where `sent_at` is long enough ago and
+        `known` has another order of the same kind that the service shows; see `Reconciling`.
         """
-        return await reconcile_order(
-            self._room, operation, error=error, sent_at=sent_at, before=before, known=known
-        )
+        return await reconcile_order(self._room, operation, **how)
 
     def _checkout(self, record: Record, keeper: Keeper | None) -> Checkout:
         self._room.witnesses.add(record)
@@ -129,21 +133,27 @@ class AsyncCheckout:
                 f"{kind}: give save=, or store= and key=: what can be lost is kept before it is sent"
             )
         if store is None or key is None:
-            return await self._start(kind, iccid, plan, how, keeper)
+            begun = await self._planned(kind, iccid, plan, how, keeper)
+            return await _proceeding(begun, how)
         # A double click in this process waits here; one in another process loses the insert.
         name = (id(asyncio.get_running_loop()), id(store), key)
         lock = self._room.locks.setdefault(name, asyncio.Lock())
         async with lock:
             there = await self.resume(store=store, key=key)
             if there is None:
-                return await self._start(kind, iccid, plan, how, keeper)
-        code = plan if isinstance(plan, str) else plan.service_plan_code
+                begun = await self._planned(kind, iccid, plan, how, keeper)
+                if await begun.stepping.claim():
+                    return await _proceeding(begun, how)
+                there = await self.resume(store=store, key=key)
+        if there is None:
+            raise CheckoutConflict("the store refuses the key, and has nothing under it")
+        code = plan.service_plan_code if isinstance(plan, ServicePlan) else plan
         record = there.record
         if (record.kind, record.iccid, record.plan_code) != (kind, iccid, code):
             raise CheckoutRefused("under this key stands a checkout of another card, plan or kind")
         return there
 
-    async def _start(
+    async def _planned(
         self, kind: Kind, iccid: str, plan: ServicePlan | str, how: Beginning, keeper: Keeper
     ) -> Checkout:
         record = await planned(
@@ -155,9 +165,7 @@ class AsyncCheckout:
             area=how.get("area"),
         )
         self._use(record.ids.order_no)
-        checkout = self._checkout(record, keeper)
-        await checkout.proceed(email=how.get("email"))
-        return checkout
+        return self._checkout(record, keeper)
 
     def _use(self, order_no: str) -> None:
         """Refuse an order number that this process has begun before."""
@@ -167,3 +175,8 @@ class AsyncCheckout:
         used[order_no] = None
         if len(used) > _MOST_USED:
             del used[next(iter(used))]
+
+
+async def _proceeding(checkout: Checkout, how: Beginning) -> Checkout:
+    await checkout.proceed(email=how.get("email"))
+    return checkout

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
 
 from ..errors import Contradiction
 from ..operations import AutoRenewal, CardOrder, PaymentResult
 from .money import check_money
-from .record import Entry, Record
+from .record import Record
 from .state import State
 
 _DONE = (State.PAID, State.CONFIRMED)
@@ -18,7 +17,8 @@ def with_payment(record: Record, result: PaymentResult, asked: str = "ResultQuer
     """Move a checkout by what is told of its payment; raises a Contradiction and moves nothing."""
     check_money(asked, result.pay_amount, result.pay_currency, record.amount, record.currency)
     state = result.state
-    told = f"{asked} says {state}"
+    amount = "an amount that is not told" if result.pay_amount is None else result.pay_amount
+    told = f"{asked} says {state}, of {amount}"
     if record.refused and state != "unknown":
         raise Contradiction(f"{told}, but the order was refused")
     if state == "paid":
@@ -52,23 +52,13 @@ def tells_state(record: Record, result: PaymentResult | None) -> bool:
     return result is not None and (knows_payment(record, result) or result.state != "unknown")
 
 
-def entry_of(order: CardOrder) -> Entry:
-    """Keep of a card's order what is needed to count by."""
-    return Entry(None if order.expire_date is None else order.expire_date.isoformat())
-
-
 def beyond_before(record: Record, entries: Sequence[CardOrder]) -> int:
     """Count the card's orders of the plan beyond those that were there before ours.
 
-    They carry no number, so they can only be counted. One from before counts as still there
-    unless it has surely run out; so this is too low rather than too high.
+    They carry no number, so they can only be counted. Where one from before has run out since,
+    this is too low; it is never too high but for orders that others made meanwhile.
     """
-    # A day more, for whatever time zone the dates are in.
-    yesterday = datetime.now(UTC).date() - timedelta(days=1)
-    older = sum(
-        one.expires is None or date.fromisoformat(one.expires) >= yesterday for one in record.before
-    )
-    return len(entries) - older
+    return len(entries) - record.before
 
 
 def is_ours(record: Record, renewal: AutoRenewal | None) -> bool:

@@ -8,7 +8,6 @@ from ..errors import CheckoutRefused
 from ..masking import one_line
 from ..operations import ServicePlan, SingleQueryOrder, SingleServicePlanPage, SingleVerify
 from .money import currency_code, price_of
-from .payment import entry_of
 from .record import Kind, Record, fact
 from .room import Room
 from .saving import endpoints_of
@@ -22,7 +21,7 @@ async def planned(
 ) -> Record:
     """Ask the three questions that come first, and mint the ids; nothing is changed by it."""
     sender = room.sender
-    code = plan if isinstance(plan, str) else plan.service_plan_code
+    code = plan.service_plan_code if isinstance(plan, ServicePlan) else plan
     if not isinstance(code, str) or not code:
         raise CheckoutRefused("plan must be a ServicePlan with a service_plan_code, or that code")
     await sender.send(SingleVerify(iccid=iccid))
@@ -50,7 +49,7 @@ async def planned(
         amount=amount,
         currency=currency,
         ids=room.mint_ids(room.account.partner_code),
-        before=tuple(entry_of(one) for one in orders if one.service_plan_show_name == name),
+        before=sum(one.service_plan_show_name == name for one in orders),
         facts=(fact("SingleVerify: the card is valid"),),
     )
     return record.moving(State.PLANNED, f"SingleServicePlanPage: {code} for {amount} {currency}")

@@ -45,11 +45,13 @@ class Intent:
     boot_ms: int | None = None
     margin: float = 0.0
     """Seconds after that moment within which the request can still leave."""
+    refused: bool = False
+    """It was refused, but an earlier sending of the same may have been carried out."""
 
     @classmethod
-    def now(cls, step: Step, margin: float = 0.0) -> Intent:
+    def now(cls, step: Step, margin: float = 0.0, *, refused: bool = False) -> Intent:
         """Begin a step, or date its last moment."""
-        return cls(step, time.time_ns() // 1_000_000, *boot_clock(), margin)
+        return cls(step, time.time_ns() // 1_000_000, *boot_clock(), margin, refused)
 
     @property
     def age(self) -> float:
@@ -59,13 +61,6 @@ class Intent:
         if boot_id is not None and None not in (boot_ms, self.boot_ms) and boot_id == self.boot_id:
             return ((boot_ms or 0) - (self.boot_ms or 0)) / 1000 - self.margin
         return time.time() - self.wall_ms / 1000 - self.margin
-
-
-@attrs.frozen
-class Entry:
-    """One of the card's orders of the same plan that were there before ours."""
-
-    expires: str | None
 
 
 @attrs.frozen(kw_only=True)
@@ -83,16 +78,18 @@ class Record:
     amount: Decimal
     currency: str
     ids: OwnIds
-    before: tuple[Entry, ...] = ()
-    """Orders of the same plan that the card had before."""
+    before: int = 0
+    """How many orders of the same plan the card had before."""
     reached: State = State.VERIFIED
     """How far it is for certain."""
     under_way: Intent | None = None
     """The step that was begun and whose outcome is not known."""
-    begun: bool = False
-    """Something was sent for it."""
+    sent: tuple[Step, ...] = ()
+    """Every step that was about to be sent, oldest first."""
+    doubted: bool = False
+    """The answer to an earlier sending of the order was lost: a refusal now may mean that one."""
     refused: bool = False
-    """The service refused to make the order."""
+    """The service refused to make the order, and there was no such doubt."""
     client_secret: str | None = attrs.field(default=None, repr=mask_secret)
     publishable_key: str | None = None
     plan_id: str | None = None

@@ -102,7 +102,7 @@ async def _ordering(
     if exists and record.refused:
         raise Contradiction("the order was refused, and yet the service shows it")
     if exists and record.reached is State.PLANNED:
-        if record.under_way is None and not record.begun:
+        if not record.sent:
             raise Contradiction("the service shows an order that was never sent: are its ids new?")
         ordered = record.moving(State.ORDERED, "the service shows the order", under_way=None)
         return _onward(ordered, shown), True
@@ -118,8 +118,11 @@ async def _ordering(
         return record, None
     if not await shows_orders(asking, witnesses):
         return record, None
+    if record.under_way.refused:
+        told = "the order was refused, and no earlier one was carried out"
+        return record.moving(State.FAILED, told, under_way=None, refused=True), False
     told = "the order was not carried out: it may be sent again"
-    return record.noting(told, under_way=None), False
+    return record.noting(told, under_way=None, doubted=True), False
 
 
 async def _authorizing(

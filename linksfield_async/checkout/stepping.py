@@ -8,7 +8,14 @@ from typing import TypeVar
 
 import attrs
 
-from ..errors import CheckoutRefused, ConfigurationError, LinksfieldError, Refused, Throttled
+from ..errors import (
+    CheckoutConflict,
+    CheckoutRefused,
+    ConfigurationError,
+    LinksfieldError,
+    Refused,
+    Throttled,
+)
 from ..operation import Operation
 from .record import Intent, Record
 from .room import Room
@@ -29,10 +36,20 @@ class Stepping:
         """Why the last step has no good answer."""
         self._keeper = keeper
 
+    async def claim(self) -> bool:
+        """Keep the first revision, before anything is sent; False where somebody else has."""
+        try:
+            await self._keep(self.record)
+        except CheckoutConflict:
+            return False
+        return True
+
     async def commit(self, record: Record) -> None:
         """Keep a new record; where that raises, the old one stands."""
-        if record == self.record:
-            return
+        if record != self.record:
+            await self._keep(record)
+
+    async def _keep(self, record: Record) -> None:
         record = attrs.evolve(record, revision=self.record.revision + 1)
         if self._keeper is not None:
             await self._keeper.keep(saved(record), record.revision)
@@ -52,7 +69,8 @@ class Stepping:
         name = type(operation).__name__
         self.error = None
         intent = Intent.now(step, self.room.deadline)
-        await self.commit(self.record.noting(f"{name} is sent", under_way=intent, begun=True))
+        sent = (*self.record.sent, step)
+        await self.commit(self.record.noting(f"{name} is sent", under_way=intent, sent=sent))
         try:
             return (await self.room.sender.send(operation),)
         except LinksfieldError as error:
@@ -63,11 +81,18 @@ class Stepping:
             return None
 
     async def _without_answer(self, step: Step, told: str, error: LinksfieldError) -> None:
+        is_ordering = step is Step.ORDERING
         if error.carried_out is not False:
-            await self.commit(self.record.noting(told, under_way=Intent.now(step)))
+            doubted = self.record.doubted or is_ordering
+            await self.commit(self.record.noting(told, under_way=Intent.now(step), doubted=doubted))
             return
         is_no = isinstance(error, Refused) and not isinstance(error, Throttled)
-        if step is Step.ORDERING and is_no:
+        if is_ordering and is_no and self.record.doubted:
+            # Perhaps because the first one was carried out after all: it is asked about.
+            refusal = Intent.now(step, refused=True)
+            await self.commit(self.record.noting(told, under_way=refusal))
+            return
+        if is_ordering and is_no:
             refused = self.record.moving(State.FAILED, told, under_way=None, refused=True)
             await self.commit(refused)
             return

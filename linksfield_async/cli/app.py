@@ -19,6 +19,7 @@ from .groups import groups
 from .notifications import notifications
 from .operations import operations
 from .pay import pay
+from .reconciling import reconcile
 from .renewal import renewal
 from .runs import runs
 from .sandbox import sandbox
@@ -103,6 +104,7 @@ for command in (
     notifications,
 ):
     root.add_command(command)
+order.add_command(reconcile)
 
 
 def run() -> None:

@@ -2,6 +2,9 @@
 
 from typing import assert_type
 
+from linksfield_async import Client, SyncClient
+from linksfield_async.blocking.checkout import BlockingCheckout
+from linksfield_async.checkout import Checkout, Conclusion, State
 from linksfield_async.named import AsyncVshop, BlockingVshop
 from linksfield_async.operations import AutoRenewal, CardVerification, ServicePlan
 
@@ -18,3 +21,16 @@ async def awaited(vshop: AsyncVshop) -> None:
 
 def blocking(vshop: BlockingVshop) -> None:
     assert_type(vshop.verify_card(iccid="1"), CardVerification)
+
+
+async def checkout(client: Client) -> None:
+    begun = await client.checkout.purchase(iccid="1", plan="1", periods=2, save=print)
+    assert_type(begun, Checkout)
+    assert_type(await begun.refresh(), State)
+    assert_type(await client.checkout.reconcile(begun), Conclusion)
+    await client.checkout.purchase(iccid="1", plan="1", cart="1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def blocking_checkout(client: SyncClient) -> None:
+    assert_type(client.checkout.load("1"), BlockingCheckout)
+    assert_type(client.checkout.load("1").confirm(), State)
