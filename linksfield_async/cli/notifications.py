@@ -17,6 +17,7 @@ from ..errors import ConfigurationError, NotificationError
 from ..notifications import MemoryInbox, RechargeNotice, SignatureScheme, SqliteInbox
 from ..notifications.learning import Capture, Learned
 from ..notifications.learning import learn as learn_scheme
+from ..notifications.signature import JOINS
 from .failure import Exit, Failure, WrongUse
 from .output import cell, show_facts, show_json, visible
 from .session import json_option
@@ -61,7 +62,7 @@ def notifications() -> None:
 
 
 @notifications.command()
-@click.argument("capture", type=click.File("rb"))
+@click.argument("capture", type=click.File("rb"), nargs=-1, required=True)
 @click.option(
     "--key",
     default=f"env:{_KEY_VARIABLE}",
@@ -72,45 +73,45 @@ def notifications() -> None:
 @click.option("--join", multiple=True, help="Also try this text between the two parts.")
 @json_option
 def learn(*, capture: Any, key: str, join: tuple[str, ...], as_json: bool) -> None:
-    """Tell which signature scheme fits the message in CAPTURE; `-` reads stdin.
+    """Tell which signature scheme fits the message in CAPTURE, or in each of several.
 
     CAPTURE is the request as it came, headers, empty line and body, as `listen --capture` writes
-    it; or JSON with `headers` and `body`. Ends with 3 where several schemes fit, with 1 where
-    none does.
+    it; or JSON with `headers` and `body`; `-` reads stdin. Ends with 3 where several schemes fit
+    (more messages tell them apart), with 1 where none does.
     """
+    joins = tuple(dict.fromkeys((*JOINS.values(), *join)))
+    value = read_key(key)
+    found = [_learned(one, value, joins) for one in capture]
+    fitting = [one for one in found[0].fitting if all(one in other.fitting for other in found)]
+    if as_json:
+        show_json({"fitting": [_told(one) for one in fitting], "tried": found[0].tried})
+    else:
+        _show(fitting, found[0].tried)
+    if len(fitting) != 1:
+        click.get_current_context().exit(Exit.SOME_NOT_GOOD if fitting else Exit.FAILED)
+
+
+def _learned(capture: Any, key: str, joins: tuple[str, ...]) -> Learned:
     content = capture.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
         raise WrongUse(f"more than {_MOST_BYTES} bytes are no message")
     message = Capture.read(content)
-    joins = dict.fromkeys((*_joins(), *join))
     try:
-        found = learn_scheme(message.headers, message.body, read_key(key), joins=tuple(joins))
+        return learn_scheme(message.headers, message.body, key, joins=joins)
     except NotificationError as error:
         raise Failure(str(error)) from error
-    if as_json:
-        show_json({"fitting": [_told(one) for one in found.fitting], "tried": found.tried})
-    else:
-        _show(found)
-    if len(found.fitting) != 1:
-        click.get_current_context().exit(Exit.SOME_NOT_GOOD if found.fitting else Exit.FAILED)
-
-
-def _joins() -> tuple[str, ...]:
-    from ..notifications.signature import JOINS  # noqa: PLC0415
-
-    return tuple(JOINS.values())
 
 
 def _told(scheme: SignatureScheme) -> dict[str, str]:
     return {"scheme": str(scheme), **attrs.asdict(scheme)}
 
 
-def _show(found: Learned) -> None:
-    for scheme in found.fitting:
+def _show(fitting: list[SignatureScheme], tried: int) -> None:
+    for scheme in fitting:
         click.echo(str(scheme))
-    if not found.fitting:
+    if not fitting:
         click.echo(
-            f"none of {found.tried} schemes fits: the key may be another one, the body may have"
+            f"none of {tried} schemes fits: the key may be another one, the body may have"
             " been changed on its way, or the parts are joined by something else (--join)",
             err=True,
         )
@@ -187,7 +188,7 @@ async def _listen(
         await kept.aclose()
 
 
-def _print(notice: RechargeNotice) -> None:
+async def _print(notice: RechargeNotice) -> None:
     facts = {
         "authenticity": notice.authenticity.value,
         "key_id": notice.key_id,

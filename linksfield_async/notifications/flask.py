@@ -29,10 +29,7 @@ class FlaskView:
     def __call__(self, **_: str) -> Response:
         """Answer the request that Flask has at hand."""
         answer = self._answered()
-        response = Response(answer.body, status=answer.status, content_type="text/plain")
-        if answer.status in (404, 408, 413):
-            response.headers["Connection"] = "close"
-        return response
+        return Response(answer.body, status=answer.status, content_type="text/plain")
 
     def close(self) -> None:
         """End the thread."""

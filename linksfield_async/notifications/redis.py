@@ -16,6 +16,8 @@ from .inbox import KEEP_SECONDS, Claim, Standing, Stored, new_token
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+_CONNECTIONS = 16
+
 # All keys of an inbox share one {tag}, so that a cluster keeps them on one node.
 _HEAD = """
 local entry, due, waiting = KEYS[1], KEYS[2], KEYS[3]
@@ -97,7 +99,7 @@ class RedisInbox:
         timeout: float = 5.0,
     ) -> None:
         try:
-            from redis.asyncio import Redis as Connections  # noqa: PLC0415 - an extra
+            from redis.asyncio import BlockingConnectionPool, Redis as Connections  # noqa: PLC0415 - an extra
             from redis.exceptions import RedisError  # noqa: PLC0415
         except ImportError as error:
             raise ConfigurationError(
@@ -105,11 +107,17 @@ class RedisInbox:
             ) from error
         self._errors = (RedisError, OSError, TimeoutError)
         self._own = isinstance(redis, str)
-        self._redis: Any = (
-            Connections.from_url(redis, socket_timeout=timeout, socket_connect_timeout=timeout)
-            if isinstance(redis, str)
-            else redis
-        )
+        self._redis: Any = redis
+        if isinstance(redis, str):
+            # Blocking: a crowd of messages waits for a connection instead of being refused.
+            pool = BlockingConnectionPool.from_url(
+                redis,
+                max_connections=_CONNECTIONS,
+                timeout=timeout,
+                socket_timeout=timeout,
+                socket_connect_timeout=timeout,
+            )
+            self._redis = Connections.from_pool(pool)
         self._entries = f"{{{prefix}}}:"
         self._due, self._waiting = f"{self._entries}due", f"{self._entries}waiting"
         self._keep = round(keep * 1000)
