@@ -50,7 +50,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types twice, the typing test included."""
-    frameworks = ("starlette>=0.40", "django>=5.1", "flask>=3.1")
+    frameworks = ("fastapi>=0.115", "uvicorn>=0.32", "starlette>=0.40", "django>=5.1", "flask>=3.1")
     session.install("-e", ".[cli,otel,parquet,postgres,redis]", *frameworks)
     session.install("mypy==2.4.1", "pyright[nodejs]==1.1.414", "nox")
     session.run("mypy")

@@ -81,7 +81,9 @@ def postgres_dsn() -> Iterator[str]:
     """A PostgreSQL of its own; as root it runs as the user that Debian's package makes."""
     initdb, postgres = _program("initdb"), _program("postgres")
     as_user: dict[str, Any] = {}
-    folder = Path(tempfile.mkdtemp(prefix="linksfield-postgres-"))
+    # Beside the directories of the tests, which another user may not enter.
+    shared = os.environ.get("TMPDIR", "/tmp")
+    folder = Path(tempfile.mkdtemp(prefix="linksfield-postgres-", dir=shared))
     if os.geteuid() == 0:
         try:
             user = pwd.getpwnam("postgres")
