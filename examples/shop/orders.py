@@ -56,6 +56,8 @@ class Placed:
 
     key: str
     checkout: Checkout
+    handed: str | None
+    """The state in which the page said that the buyer has paid."""
     delivered: bool
     problem: LinksfieldError | None = None
     """Why it could not be asked about now."""
@@ -108,10 +110,16 @@ class Orders:
     async def read(self, key: str) -> Placed:
         """Give an order as the row has it; nobody is asked."""
         checkout = await self._checkouts.resume(store=self._store, key=key)
-        standing = await self._store.revision(key)
-        if checkout is None or standing is None:
+        if checkout is None:
             raise NoSuchOrder(key)
-        return Placed(key, checkout, standing[1], self._problems.get(key))
+        handed, delivered = await self._store.beside(key)
+        return Placed(key, checkout, handed, delivered, self._problems.get(key))
+
+    async def hand_in(self, key: str) -> None:
+        """Note that the page has seen the payment through; it is believed once the service says so."""
+        placed = await self.read(key)
+        await self._store.hand_in(key, placed.checkout.state.value)
+        self._changed(key)
 
     async def look(self, key: str, *, with_buyer: bool = False) -> Placed:
         """Ask, and take the steps that come next; with the buyer there, also order and authorize.

@@ -70,6 +70,7 @@ _STATES = {
         "Your plan is on the card", "It is paid, and the network shows it.", "over", "good"
     ),
 }
+_PAYABLE = (State.AUTHORIZED, State.FAILED)
 _DECLINED = Words(
     "The payment was declined",
     "Nothing was charged, and your order is kept. Try again with another card.",
@@ -88,6 +89,11 @@ _REFUSED = Words(
     "The network did not take the order. Nothing was charged. You can choose another plan.",
     "over",
     "bad",
+)
+_HANDED_IN = Words(
+    "We are waiting for your payment to arrive",
+    "Your payment was sent. Please do not pay again; this page shows when it has arrived.",
+    "wait",
 )
 _SUBSCRIBED = Words(
     "Your subscription is made", "We are waiting for its first payment to arrive.", "wait"
@@ -108,6 +114,8 @@ def words(placed: Placed) -> Words:
         return _CONTRADICTION
     if checkout.state is State.UNKNOWN and record.under_way is not None:
         return _UNKNOWN[record.under_way.step]
+    if checkout.state in _PAYABLE and placed.handed == checkout.state:
+        return _HANDED_IN
     if checkout.state is State.FAILED:
         if can_pay_again(checkout):
             return _DECLINED
@@ -122,6 +130,9 @@ def shown(placed: Placed) -> dict[str, Any]:
     checkout, record = placed.checkout, placed.checkout.record
     said = words(placed)
     pays = said.next == "pay"
+    asked = placed.problem is None or isinstance(placed.problem, Contradiction)
+    if not asked and said.tone == "calm":
+        said = attrs.evolve(said, tone="unsure")
     return {
         "key": placed.key,
         "number": record.ids.order_no,
@@ -134,7 +145,7 @@ def shown(placed: Placed) -> dict[str, Any]:
         "state": checkout.state.value,
         "reached": _reached(checkout).value,
         "delivered": placed.delivered,
-        "asked": placed.problem is None or isinstance(placed.problem, Contradiction),
+        "asked": asked,
         **attrs.asdict(said),
         "client_secret": checkout.client_secret if pays else None,
         "publishable_key": checkout.publishable_key if pays else None,

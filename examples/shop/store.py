@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS shop_order (
     shown_renewal BIGINT NOT NULL,
     saved TEXT NOT NULL,
     begun BIGINT NOT NULL,             -- epoch seconds
+    handed TEXT,                       -- state in which the page said that the buyer has paid
     delivered BIGINT                   -- epoch seconds; written once
 )
 """
@@ -55,7 +56,7 @@ class OrderStore:
     async def insert(self, key: str, saved: str) -> bool:
         """See `CheckoutStore`."""
         one = summarized(saved)
-        sql = "INSERT INTO shop_order VALUES (?, ?, 1, ?, ?, ?, ?, ?, NULL) ON CONFLICT DO NOTHING"
+        sql = "INSERT INTO shop_order VALUES (?, ?, 1, ?, ?, ?, ?, ?, NULL, NULL) ON CONFLICT DO NOTHING"
         shown = (int(one.shown_unpaid), int(one.shown_renewal))
         values = (key, one.request_order_id, one.state, *shown, saved, int(time.time()))
         return (await self._database.run(sql, *values)).changed == 1
@@ -80,11 +81,19 @@ class OrderStore:
             found |= dict.fromkeys(row[0] for row in rows)
         return tuple(found)
 
-    async def revision(self, key: str) -> tuple[int, bool] | None:
-        """Give the revision and whether it is delivered, or None."""
-        sql = "SELECT revision, delivered FROM shop_order WHERE key = ?"
+    async def beside(self, key: str) -> tuple[str | None, bool]:
+        """Give what stands beside the checkout: see `hand_in`, and whether it is delivered."""
+        sql = "SELECT handed, delivered FROM shop_order WHERE key = ?"
         rows = (await self._database.run(sql, key)).rows
-        return (rows[0][0], rows[0][1] is not None) if rows else None
+        return (rows[0][0], rows[0][1] is not None) if rows else (None, False)
+
+    async def hand_in(self, key: str, state: str) -> None:
+        """Note that the page has seen the payment through, and in which state that was.
+
+        It is the page's word alone: it keeps the shop from asking for money twice, no more.
+        """
+        sql = "UPDATE shop_order SET handed = ? WHERE key = ?"
+        await self._database.run(sql, state, key)
 
     async def key_of(self, number: str) -> str | None:
         """Find an order by the id that a notification names."""

@@ -137,7 +137,7 @@ def test_a_lost_answer_is_asked_for_and_never_sent_again(shop: Shop) -> None:
     assert (status, order["state"], order["tone"]) == (200, "unknown", "unsure")
     ordered = becomes(shop, chosen["key"], "ordered")  # the shop has asked by itself
     assert ordered["next"] == "proceed"
-    status, order = shop.post(f"/api/orders/{chosen['key']}/look")
+    status, order = shop.post(f"/api/orders/{chosen['key']}/look", paid=False)
     assert (status, order["state"]) == (200, "authorized")
     assert shop.changes(chosen["iccid"]) == {"SingleOrder": 1, "StripePay": 1}
 
@@ -155,7 +155,7 @@ def test_killed_in_the_middle_of_an_order_it_goes_on(shop: Shop) -> None:
     assert becomes(shop, chosen["key"], "ordered")
     status, order = shop.post("/api/orders", **chosen)  # the buyer clicks again
     assert (status, order["state"]) == (200, "ordered")
-    status, order = shop.post(f"/api/orders/{chosen['key']}/look")
+    status, order = shop.post(f"/api/orders/{chosen['key']}/look", paid=False)
     shop.kill()
     shop.world.do(lambda: shop.sandbox.stripe.complete(order["client_secret"]))
     shop.start()  # it was paid while the shop was away

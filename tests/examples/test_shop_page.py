@@ -242,7 +242,6 @@ def test_the_keyboard_alone_is_enough(page: Page) -> None:
 def test_a_lost_answer_is_told_and_then_known(page: Page) -> None:
     page.open()
     page.plans()
-    page.shop.world.do(lambda: page.shop.world.proxy.always(HEALTHY))
     page.shop.world.do(lambda: page.shop.sandbox.faults.next("SingleOrder", drop_answer()))
     page.press(".buy")
     page.says("Choose how to pay")  # the shop has asked, and gone on
@@ -252,12 +251,16 @@ def test_a_lost_answer_is_told_and_then_known(page: Page) -> None:
 def test_nothing_is_invented_while_the_service_is_gone(page: Page) -> None:
     page.choose()
     # The network between the shop and the service is cut, also for what is open.
-    page.shop.world.do(lambda: setattr(page.shop.world.proxy, "black_hole", True))
+    page.shop.world.cut(True)
     page.pay()
     page.until(lambda: page.shows("#order-asked"))
     page.picture("wide-light-7-service-gone")
-    assert "Choose how to pay" in page.find("#order-title").text
-    page.shop.world.do(lambda: setattr(page.shop.world.proxy, "black_hole", False))
+    page.says("waiting for your payment to arrive")
+    assert not page.shows("#pay-button")
+    page.browser.refresh()
+    page.says("waiting for your payment to arrive")
+    assert not page.shows("#pay-button")
+    page.shop.world.cut(False)
     page.says("Your plan is on the card")
     assert page.shop.changes(page.iccid) == ONCE
 
@@ -287,4 +290,26 @@ def test_the_shop_is_killed_and_the_page_goes_on(page: Page) -> None:
     page.shop.start()
     page.says("Your plan is on the card")
     assert not page.shows("#order-line")
+    assert page.shop.changes(page.iccid) == ONCE
+
+
+def test_who_has_paid_is_not_asked_again_while_the_shop_is_gone(page: Page) -> None:
+    page.choose()
+    # The stand-in answers, and the shop is gone before the page can tell it: as with Stripe.
+    page.browser.execute_script(
+        "const real = window.fetch; window.fetch = (path, ...more) => "
+        "path.endsWith('/look') ? Promise.reject(new TypeError('gone')) : real(path, ...more)"
+    )
+    own = page.shop.get(f"/api/orders/{page.key}")[1]["client_secret"]
+    page.shop.world.cut(True)
+    page.pay()
+    page.says("please do not pay again", "#order-error")
+    assert not page.shows("#pay-button")
+    page.picture("wide-light-10-paid-and-gone")
+    page.browser.refresh()
+    page.says("waiting for your payment to arrive")
+    assert not page.shows("#pay-button")
+    page.shop.world.cut(False)
+    page.says("Your plan is on the card")
+    assert own not in page.browser.page_source
     assert page.shop.changes(page.iccid) == ONCE

@@ -59,6 +59,14 @@ class World:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
 
+    def cut(self, gone: bool) -> None:
+        """Cut the network between the shop and the service, also for what is open; or mend it."""
+
+        def change() -> None:
+            self.proxy.black_hole = gone
+
+        self.do(change)
+
     def do(self, work: Callable[[], T]) -> T:
         """Run something on the loop to which the sandbox belongs."""
 

@@ -1,8 +1,8 @@
 // Stripe's part in the browser. Here the sandbox plays it; README.md shows what Stripe.js needs.
 //
 // showPayment(form, order, standIn) fills the form and gives a function that pays: it resolves to
-// {} for one payment, or {pm_id, email} for a subscription, once Stripe has taken the card; what
-// became of the money is never concluded here, the shop asks the service for that.
+// {paid} for one payment, or {pm_id, email} for a subscription, once Stripe has seen the card. `paid`
+// only keeps the page from asking again: what became of the money the shop asks the service.
 
 const CARDS = [
   { value: "good", number: "4242 4242 4242 4242", told: "is accepted" },
@@ -33,7 +33,7 @@ export function showPayment(form, order, standIn) {
     const setup = order.kind === "subscription";
     const email = setup ? checkedEmail(form) : undefined;
     const told = await post(setup ? "setup" : "payment", { client_secret: order.client_secret, card });
-    return setup ? { pm_id: told.payment_method, email } : {};
+    return setup ? { pm_id: told.payment_method, email } : { paid: told.status === "succeeded" };
   };
 }
 

@@ -4,12 +4,12 @@ import { showPayment } from "./payment.js";
 
 const find = (id) => document.getElementById(id);
 const STEPS = [
-  ["verified", "Card checked"],
-  ["planned", "Plan and price fixed"],
-  ["ordered", "Order placed"],
-  ["authorized", "Payment prepared"],
-  ["paid", "Paid"],
-  ["confirmed", "On your card"],
+  ["verified", "Card checked", "Check of the card"],
+  ["planned", "Plan and price fixed", "Plan and price"],
+  ["ordered", "Order placed", "Order"],
+  ["authorized", "Payment prepared", "Preparation of the payment"],
+  ["paid", "Paid", "Payment"],
+  ["confirmed", "Plan on your card", "Plan on your card"],
 ];
 const RETRY = 2000;
 let config = { stand_in: false };
@@ -19,7 +19,7 @@ let payShown = ""; // what the payment form was made for, so that no update take
 
 class Problem extends Error {
   constructor(status, told) {
-    super(told.text || "The shop does not answer. Please try again.");
+    super(told.text || "The shop does not answer at the moment. What was begun goes on by itself.");
     Object.assign(this, { status, code: told.code || "" });
   }
 }
@@ -128,7 +128,7 @@ function planCard(iccid, plan) {
   item.append(
     made("h3", plan.name),
     made("p", told, { className: "price" }),
-    made("p", plan.renews ? "Once, or renewed until you cancel" : "Once", { className: "help" }),
+    made("p", plan.renews ? "One payment, or renewed until you cancel" : "One payment", { className: "help" }),
     actions,
   );
   return item;
@@ -176,7 +176,8 @@ function open(key, order) {
   history.pushState({}, "", `/orders/${key}`);
   show(order);
   follow(key);
-  find("order-title").focus();
+  window.scrollTo(0, 0);
+  find("order-title").focus({ preventScroll: true });
 }
 
 // --- the order ----------------------------------------------------------------------------
@@ -224,8 +225,8 @@ function show(order) {
 
 function showSteps(order) {
   const reached = STEPS.findIndex(([state]) => state === order.reached);
-  find("steps").replaceChildren(...STEPS.map(([, words], place) => {
-    const item = made("li", words);
+  find("steps").replaceChildren(...STEPS.map(([, done, ahead], place) => {
+    const item = made("li", place <= reached ? done : ahead);
     const over = order.next === "over" && order.tone === "good";
     if (place <= reached) {
       item.className = "done";
@@ -245,8 +246,8 @@ function showSummary(order) {
   find("summary").replaceChildren(
     made("dt", "Plan"), made("dd", order.plan),
     made("dt", "Card"), made("dd", order.card),
-    made("dt", "Paid"), made("dd", order.kind === "subscription" ? "each period" : "once"),
-    made("dt", "Order"), made("dd", order.number),
+    made("dt", "Charged"), made("dd", order.kind === "subscription" ? "each period" : "once"),
+    made("dt", "Order"), made("dd", order.number, { className: "number" }),
     made("dt", "Total"), total,
   );
   find("facts").replaceChildren(...order.facts.map((fact) => made("li", fact.told)));
@@ -257,6 +258,10 @@ function showPay(order) {
   const wanted = order.next === "pay" ? `${order.key} ${order.client_secret}` : "";
   if (wanted === payShown) return;
   payShown = wanted;
+  if (wanted && sessionStorage.getItem(`paid ${order.key}`)) {
+    form.hidden = true;
+    return report(order.key);
+  }
   form.hidden = !wanted;
   if (!wanted) return form.replaceChildren();
   const pay = showPayment(form, order, config.stand_in);
@@ -280,21 +285,34 @@ async function paying(key, pay) {
     if (error.message !== "invalid") say(find("order-error"), `${error.message}. You can try again.`);
     return;
   }
-  await settle(key, given.pm_id ? [`/api/orders/${key}/subscription`, given] : [`/api/orders/${key}/look`, {}]);
+  if (given.pm_id) return settle(key, "subscription", given);
+  // Kept until the shop knows: after a reload the buyer must not be asked for money again.
+  if (given.paid) sessionStorage.setItem(`paid ${key}`, "1");
+  await report(key);
+}
+
+async function report(key) {
+  const paid = sessionStorage.getItem(`paid ${key}`) !== null;
+  if (await settle(key, "look", { paid })) return sessionStorage.removeItem(`paid ${key}`);
+  if (!paid) return;
+  find("pay").hidden = true;
+  say(find("order-error"), "Your payment was sent. The shop does not answer yet; please do not pay again.");
+  setTimeout(() => current?.key === key && report(key), RETRY);
 }
 
 function goOn(key) {
-  const button = find("proceed").firstElementChild;
-  return busy(button, () => settle(key, [`/api/orders/${key}/look`, {}]));
+  return busy(find("proceed").firstElementChild, () => settle(key, "look", {}));
 }
 
-async function settle(key, [path, body]) {
+async function settle(key, action, body) {
   try {
-    const order = await ask(path, body);
-    if (current?.key === key) show(order);
+    const order = await ask(`/api/orders/${key}/${action}`, body);
     say(find("order-error"), "");
+    if (current?.key === key) show(order);
+    return true;
   } catch (error) {
     say(find("order-error"), error.message);
+    return false;
   }
 }
 
