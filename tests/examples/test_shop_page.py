@@ -303,7 +303,7 @@ def test_who_has_paid_is_not_asked_again_while_the_shop_is_gone(page: Page) -> N
     own = page.shop.get(f"/api/orders/{page.key}")[1]["client_secret"]
     page.shop.world.cut(True)
     page.pay()
-    page.says("please do not pay again", "#order-error")
+    page.says("Please do not pay again", "#order-detail")
     assert not page.shows("#pay-button")
     page.picture("wide-light-10-paid-and-gone")
     page.browser.refresh()

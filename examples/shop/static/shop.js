@@ -11,10 +11,18 @@ const STEPS = [
   ["paid", "Paid", "Payment"],
   ["confirmed", "Plan on your card", "Plan on your card"],
 ];
+// Said while the shop cannot be told that the buyer has paid.
+const SENT = {
+  headline: "We are waiting for your payment to arrive",
+  detail: "Your payment was sent, but the shop does not answer yet. Please do not pay again.",
+  next: "wait",
+  tone: "unsure",
+};
 const RETRY = 2000;
 let config = { stand_in: false };
 let stream = null;
 let current = null; // the order that is shown
+let reporting = false;
 let payShown = ""; // what the payment form was made for, so that no update takes it from the buyer
 
 class Problem extends Error {
@@ -194,6 +202,7 @@ function follow(key) {
   stream.onerror = () => {
     if (mine !== stream) return;
     find("order-line").hidden = false;
+    find("order-head").className = "notice unsure";
     // A browser gives up after an answer that is no stream, as while the shop starts again.
     if (mine.readyState === EventSource.CLOSED) setTimeout(() => mine === stream && follow(key), RETRY);
   };
@@ -203,6 +212,10 @@ function show(order) {
   const before = current?.key === order.key ? current : null;
   // A stream may be overtaken by the answer to a click: what is older is not shown.
   if (before && before.revision > order.revision) return;
+  if (order.next === "pay" && hasPaid(order.key)) {
+    order = { ...order, ...SENT };
+    report(order.key);
+  }
   current = order;
   find("choose").hidden = true;
   find("order").hidden = false;
@@ -213,7 +226,10 @@ function show(order) {
   find("again").hidden = order.next !== "over";
   document.title = `${order.headline} · Roamwell`;
   document.body.dataset.state = order.state;
-  if (before?.headline !== order.headline) find("live").textContent = `${order.headline}. ${order.detail}`;
+  if (before?.headline !== order.headline) {
+    find("live").textContent = `${order.headline}. ${order.detail}`;
+    if (before) find("order-head").scrollIntoView({ block: "nearest" });
+  }
   if (order.next === "over") forgetCart(order.key);
   showSteps(order);
   showSummary(order);
@@ -258,10 +274,6 @@ function showPay(order) {
   const wanted = order.next === "pay" ? `${order.key} ${order.client_secret}` : "";
   if (wanted === payShown) return;
   payShown = wanted;
-  if (wanted && sessionStorage.getItem(`paid ${order.key}`)) {
-    form.hidden = true;
-    return report(order.key);
-  }
   form.hidden = !wanted;
   if (!wanted) return form.replaceChildren();
   const pay = showPayment(form, order, config.stand_in);
@@ -288,16 +300,29 @@ async function paying(key, pay) {
   if (given.pm_id) return settle(key, "subscription", given);
   // Kept until the shop knows: after a reload the buyer must not be asked for money again.
   if (given.paid) sessionStorage.setItem(`paid ${key}`, "1");
-  await report(key);
+  if (given.paid) return report(key);
+  await settle(key, "look", {});
 }
 
+function hasPaid(key) {
+  return sessionStorage.getItem(`paid ${key}`) !== null;
+}
+
+// Tells the shop that the buyer has paid, until it answers.
 async function report(key) {
-  const paid = sessionStorage.getItem(`paid ${key}`) !== null;
-  if (await settle(key, "look", { paid })) return sessionStorage.removeItem(`paid ${key}`);
-  if (!paid) return;
-  find("pay").hidden = true;
-  say(find("order-error"), "Your payment was sent. The shop does not answer yet; please do not pay again.");
-  setTimeout(() => current?.key === key && report(key), RETRY);
+  if (reporting) return;
+  reporting = true;
+  while (hasPaid(key) && current?.key === key) {
+    try {
+      const order = await ask(`/api/orders/${key}/look`, { paid: true });
+      sessionStorage.removeItem(`paid ${key}`);
+      if (current?.key === key) show(order);
+    } catch {
+      if (current?.key === key) show(current);
+      await new Promise((soon) => setTimeout(soon, RETRY));
+    }
+  }
+  reporting = false;
 }
 
 function goOn(key) {
