@@ -41,7 +41,7 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Read SHOP_… and, where the shop is to talk to a service, LINKSFIELD_…."""
         env = os.environ if environ is None else environ
-        own_sandbox = "LINKSFIELD_PARTNER_CODE" not in env
+        own_sandbox = not env.get("LINKSFIELD_PARTNER_CODE")
         found: dict[str, Any] = {
             name: read(env[key], key) for key, (name, read) in _SETTINGS.items() if env.get(key)
         }

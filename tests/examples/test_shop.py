@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import runpy
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,8 +16,9 @@ import pytest
 pytest.importorskip("fastapi", reason="fastapi, a test tool, is not installed")
 pytest.importorskip("uvicorn", reason="uvicorn, a test tool, is not installed")
 
-from shop_process import Shop
+from shop_process import ROOT, Shop, free_port
 
+from linksfield_async import ConfigurationError
 from linksfield_async.sandbox import drop_answer, stall
 from linksfield_async.testing import HEALTHY, RESET_ON_ACCEPT
 
@@ -196,8 +199,10 @@ def test_it_sells_from_postgres(postgres_dsn: str, tmp_path: Path) -> None:
     url = f"postgresql://{parts['user']}@{parts['host']}:{parts['port']}/{parts['dbname']}"
     with Shop(tmp_path, SHOP_DATABASE_URL=url) as shop:
         chosen = cart(shop)
-        with ThreadPoolExecutor(5) as clicks:
-            list(clicks.map(lambda _: shop.post("/api/orders", **chosen), range(5)))
+        with shop.second() as other, ThreadPoolExecutor(10) as clicks:
+            urls = [f"{url}/api/orders" for url in (shop.url, other) * 5]
+            given = list(clicks.map(lambda url: shop.post_to(url, **chosen), urls))
+        assert {status for status, _ in given} == {200}
         order = shop.get(f"/api/orders/{chosen['key']}")[1]
         shop.kill()
         shop.start()
@@ -205,3 +210,34 @@ def test_it_sells_from_postgres(postgres_dsn: str, tmp_path: Path) -> None:
         assert becomes(shop, chosen["key"], "confirmed")
         assert shop.changes(chosen["iccid"]) == ONCE
     assert not list(tmp_path.glob("*.sqlite3"))
+
+
+def test_one_command_is_enough(tmp_path: Path) -> None:
+    alone = {"LINKSFIELD_PARTNER_CODE": "", "SHOP_SANDBOX_PORT": str(free_port())}
+    with Shop(tmp_path, **alone) as shop:
+        iccid = until(lambda: re.findall(r"^  (89[0-9]{17,18})$", shop.log, re.MULTILINE))[0]
+        chosen = cart(shop, iccid=iccid)
+        order = shop.post("/api/orders", **chosen)[1]
+        assert shop.stop() == 0, shop.log
+        shop.start()  # the sandbox has kept its part, too
+        pay(shop, order)
+        assert becomes(shop, chosen["key"], "confirmed")
+        assert shop.stop() == 0, shop.log
+        assert "Traceback" not in shop.log
+        shop.sandbox.requests.of("SingleOrder").none()  # it was another sandbox, its own
+
+
+def test_settings_that_cannot_be_meant_are_named() -> None:
+    # By its path: the tests run beside the package that is installed, not beside the clone.
+    Settings = runpy.run_path(str(ROOT / "examples/shop/settings.py"))["Settings"]
+    for name, text in (
+        ("SHOP_PORT", "http"),
+        ("SHOP_QUARANTINE", "-1"),
+        ("SHOP_NOTIFICATION_KEYS", "the secret alone"),
+    ):
+        with pytest.raises(ConfigurationError, match=name) as raised:
+            Settings.from_env({name: text})
+        assert "secret" not in str(raised.value)
+    found = Settings.from_env({"SHOP_NOTIFICATION_KEYS": "a=1,b=x=y"})
+    assert found.notification_keys == {"a": "1", "b": "x=y"}
+    assert "x=y" not in repr(found)

@@ -14,7 +14,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -33,6 +34,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class World:
@@ -110,11 +116,25 @@ class Shop:
         return (self._folder / "shop.log").read_text(errors="replace")
 
     def start(self, **environment: str) -> None:
+        self._process = self._launch(self.port, environment)
+
+    @contextmanager
+    def second(self) -> Iterator[str]:
+        """Run another process of the same shop; gives its address."""
+        port = free_port()
+        process = self._launch(port, {})
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(15)
+
+    def _launch(self, port: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
         settings = {
             "LINKSFIELD_PARTNER_CODE": "P000270",
             "LINKSFIELD_ENDPOINTS": self.world.proxy.url,
             "SHOP_DATABASE_URL": str(self._folder / "shop.sqlite3"),
-            "SHOP_PORT": str(self.port),
+            "SHOP_PORT": str(port),
             "SHOP_STRIPE_STAND_IN": self.sandbox.url,
             "SHOP_NOTIFICATION_KEYS": "sandbox=sandbox notification key",
             "SHOP_QUARANTINE": "0",
@@ -122,23 +142,24 @@ class Shop:
             "SHOP_ASK_EVERY": "0.2",
         }
         kept = {name: text for name, text in os.environ.items() if "LINKSFIELD" not in name}
+        # Beside the example alone, so that the package is the one that is installed.
+        beside = self._folder / "examples"
+        if not beside.exists():
+            beside.symlink_to(ROOT / "examples")
         with (self._folder / "shop.log").open("ab") as out:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "examples.shop"],
-                cwd=ROOT,
+                cwd=self._folder,
                 env={**kept, **settings, **self._environment, **environment},
                 stdout=out,
                 stderr=out,
             )
         end = time.monotonic() + 30
-        while not self._answers():
-            assert self._process.poll() is None, self.log
+        while not answers(port):
+            assert process.poll() is None, self.log
             assert time.monotonic() < end, self.log
             time.sleep(0.02)
-
-    def _answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        return process
 
     def stop(self) -> int:
         """Ask it to end, as a service manager does."""
@@ -175,14 +196,17 @@ class Shop:
         return {name: count for name, count in asked.items() if count}
 
     def post(self, path: str, **body: Any) -> tuple[int, Any]:
-        return self._ask(path, json.dumps(body).encode())
+        return self._ask(self.url + path, json.dumps(body).encode())
+
+    def post_to(self, url: str, **body: Any) -> tuple[int, Any]:
+        return self._ask(url, json.dumps(body).encode())
 
     def get(self, path: str) -> tuple[int, Any]:
-        return self._ask(path, None)
+        return self._ask(self.url + path, None)
 
-    def _ask(self, path: str, body: bytes | None) -> tuple[int, Any]:
+    def _ask(self, url: str, body: bytes | None) -> tuple[int, Any]:
         headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(self.url + path, body, headers)
+        request = urllib.request.Request(url, body, headers)
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:
                 return answer.status, json.load(answer)
