@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 from linksfield_async.sandbox import Sandbox
