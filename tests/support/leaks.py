@@ -14,7 +14,6 @@ from collections.abc import Iterator
 
 from linksfield_async.transport import loops
 
-
 _NO_FILES = ("/dev/", "/proc/", "/memfd:")
 
 
