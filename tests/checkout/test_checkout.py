@@ -8,7 +8,7 @@ import pytest
 from shop import EMAIL, LOST_ANSWER, LOST_REQUEST, Shop
 
 from linksfield_async import BadAnswer, CheckoutRefused
-from linksfield_async.sandbox.payments import Cashier
+from linksfield_async.operations import StripePay
 from linksfield_async.sandbox.records import Order
 
 
@@ -121,11 +121,7 @@ async def test_an_order_of_the_same_plan_from_before_does_not_count(shop: Shop) 
 async def test_an_authorization_without_a_secret_says_which_name_is_assumed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkout = await shop.buy(1)
-    authorize = Cashier.authorize
     handlers = shop.sandbox._server._dispatcher._handlers
-    from linksfield_async.operations import StripePay
-
     bound = handlers[StripePay]
     monkeypatch.setitem(handlers, StripePay, lambda *_: {"clientToken": "x"})
     with pytest.raises(BadAnswer, match="wire_names"):
@@ -133,8 +129,6 @@ async def test_an_authorization_without_a_secret_says_which_name_is_assumed(
     assert shop.again().state == "ordered"
     monkeypatch.setitem(handlers, StripePay, bound)
     assert await shop.again().proceed() == "authorized"
-    assert authorize is Cashier.authorize
-    assert checkout.state == "authorized"
 
 
 async def test_it_shows_itself_without_secrets_and_is_not_pickled(shop: Shop) -> None:
