@@ -7,11 +7,11 @@ import inspect
 import json
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable
-from contextlib import closing
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import ParamSpec, Protocol, TypeAlias, TypeVar
 
-from ..errors import CheckoutConflict, CheckoutRefused, ConfigurationError
+from ..errors import CheckoutConflict, ConfigurationError, JournalError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -20,6 +20,16 @@ Save: TypeAlias = Callable[[str], Awaitable[object] | object]
 """Keeps the text of a checkout; what it raises keeps the next request from leaving."""
 
 _MOST_KNOWN = 5
+_BUSY_SECONDS = 30.0
+_TABLE = """
+CREATE TABLE IF NOT EXISTS checkout (
+    key TEXT PRIMARY KEY NOT NULL,
+    revision INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    proves INTEGER NOT NULL,       -- 1: an unpaid order was shown, 2: a renewal, 3: both
+    saved TEXT NOT NULL
+)
+"""
 
 
 class CheckoutStore(Protocol):
@@ -109,29 +119,27 @@ class SqliteCheckouts:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
 
-    def _open(self) -> sqlite3.Connection:
-        if not os.path.exists(self.path):  # client secrets stand there
-            os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
-        connection = sqlite3.connect(self.path, timeout=30.0, isolation_level=None)
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
         try:
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS checkout (key TEXT PRIMARY KEY NOT NULL, "
-                "revision INTEGER NOT NULL, state TEXT NOT NULL, proves INTEGER NOT NULL, "
-                "saved TEXT NOT NULL)"
-            )
-        except sqlite3.Error as error:
-            connection.close()
-            raise CheckoutRefused(f"{self.path}: {error}") from error
-        return connection
+            if not os.path.exists(self.path):  # client secrets stand there
+                os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
+            # No WAL: two processes that switch a new file to it at once disturb each other.
+            connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
+            with closing(connection):
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute(_TABLE)
+                yield connection
+        except (OSError, sqlite3.Error) as error:
+            told = f"the store {os.path.basename(self.path)}: {error}"
+            raise JournalError(told) from error
 
     def _change(self, sql: str, *values: object) -> bool:
-        with closing(self._open()) as connection:
+        with self._opened() as connection:
             return connection.execute(sql, values).rowcount == 1
 
     def _select(self, sql: str, *values: object) -> list[tuple[str, ...]]:
-        with closing(self._open()) as connection:
+        with self._opened() as connection:
             return connection.execute(sql, values).fetchall()
 
     async def load(self, key: str) -> str | None:
