@@ -80,6 +80,25 @@ async def test_an_order_under_our_id_with_another_amount_is_not_ours(
     assert lost.state == "unknown"
 
 
+@pytest.mark.parametrize(
+    "shown", [{"status": "1"}, {"status": "failed", "sim_id": "8985"}, {"sim_id": "8985"}]
+)
+async def test_an_order_that_may_be_ours_is_not_nothing(
+    shop: Shop, lost: Checkout, monkeypatch: pytest.MonkeyPatch, shown: dict[str, str]
+) -> None:
+    """Neither proof that it was carried out, nor that it was not."""
+    handlers = shop.sandbox._server._dispatcher._handlers
+    ask = handlers[GetOrder]
+
+    def answer(call: GetOrder, partner: str) -> Any:
+        is_ours = call.purchase_order_id == lost.record.ids.request_order_id
+        return shown if is_ours else ask(call, partner)
+
+    monkeypatch.setitem(handlers, GetOrder, answer)
+    assert (await lost.reconcile()).carried_out is None
+    assert lost.state == "unknown"
+
+
 async def test_ids_that_somebody_used_before_are_told(shop: Shop) -> None:
     first = await shop.buy()
     record = attrs.evolve(first.record, sent=(), reached="planned", client_secret=None)
@@ -128,7 +147,10 @@ async def test_another_renewal_of_the_card_may_hide_ours(shop: Shop) -> None:
     checkout = await shop.subscribe()
     await shop.lose(0, LOST_REQUEST)
     await shop.complete(checkout)
-    await shop.complete(await shop.subscribe())
+    other = [one.code for one in shop.sandbox.world.plans if one.auto_renewal][1]
+    await shop.complete(
+        await shop.checkout.subscribe(iccid=shop.cards[0], plan=other, save=shop.texts.append)
+    )
     assert (await checkout.reconcile()).carried_out is None
     assert shop.changes["StripeSubDirectly"] == 2
 
