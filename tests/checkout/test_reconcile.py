@@ -79,7 +79,7 @@ async def test_wrong_use(shop: Shop, never: SingleOrder, known: SingleOrder) -> 
     with pytest.raises(CheckoutRefused, match="time zone"):
         await shop.checkout.reconcile_order(
             never,
-            sent_at=datetime(2026, 1, 1),
+            sent_at=LONG_AGO.replace(tzinfo=None),
             known=[known],
         )
     with pytest.raises(CheckoutRefused, match="SingleOrder or a SynOrderInfo"):

@@ -28,7 +28,7 @@ KILLS = 3 if CHECKOUTS < 100 else 25
 _CUT_SHARE = 0.3
 _LATE_SHARE = 0.03
 """Requests that arrive when their client has given up long since, or is dead."""
-DEADLINE, QUARANTINE = 1.0, 1.0
+DEADLINE, QUARANTINE = 1.0, 1.5
 _DECLINED = sum(n % 20 == 7 for n in range(CHECKOUTS))
 
 
@@ -37,7 +37,7 @@ def cutting(seed: str) -> Any:
 
     def cut(_: int) -> Fault:
         if draw.random() < _LATE_SHARE:
-            return Fault(latency_up=draw.uniform(1.1, 1.6) * DEADLINE)
+            return Fault(latency_up=draw.uniform(1.05, 1.3) * DEADLINE)
         if draw.random() > _CUT_SHARE:
             return HEALTHY
         place, ending = draw.randrange(0, 900), draw.choice(list(Ending))
