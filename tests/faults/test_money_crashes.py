@@ -108,6 +108,8 @@ async def test_one_order_and_one_subscription_through_cuts_and_kills(tmp_path: P
             moments = random.Random(seed)
             span = 1.0 if CHECKOUTS < 100 else 6.0
             kills = sum([await killed(settings, moments.uniform(0.4, span)) for _ in range(KILLS)])
+            # Once more for longer, so that most of it is done while the network cuts.
+            kills += await killed(settings, 3.0 if CHECKOUTS < 100 else 150.0)
             in_doubt = len(await store.keys("unknown"))
             proxy.always(HEALTHY)
             await ended(settings)
