@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from datetime import UTC, datetime, timedelta
 from weakref import WeakValueDictionary
 
@@ -31,21 +30,22 @@ def _seconds(_: object, attribute: attrs.Attribute[float], value: object) -> Non
 class Shown:
     """The newest checkouts of which the service has shown one thing; the newest first."""
 
-    kept: deque[Record] = attrs.field(factory=lambda: deque(maxlen=_KEPT))
+    kept: tuple[Record, ...] = ()
     lessons: int = 0
     """How often something new was asked for, and answered, only to have it shown."""
 
     @property
     def needs_lesson(self) -> bool:
         """Whether a new one should be asked for: once a day, and not in vain for ever."""
-        if self.kept:
-            return datetime.now(UTC) - self.kept[0].facts[0].at >= _FRESH
+        begun = [fact.at for one in self.kept for fact in one.facts[:1]]
+        if begun:
+            return datetime.now(UTC) - max(begun) >= _FRESH
         return self.lessons < _MOST_IN_VAIN
 
     def add(self, record: Record) -> None:
-        """Keep one more, once."""
-        if all(one.ids != record.ids for one in self.kept):
-            self.kept.appendleft(record)
+        """Keep one more, once; replaced as a whole, as clients work over several threads."""
+        others = [one for one in self.kept if one.ids != record.ids]
+        self.kept = (record, *others)[:_KEPT]
 
 
 @attrs.define

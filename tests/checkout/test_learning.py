@@ -23,12 +23,12 @@ async def test_one_question_for_many_orders(shop: Shop) -> None:
 
 async def test_once_more_when_it_is_a_day_old(shop: Shop) -> None:
     await shop.buy()
-    orders = shop.checkout._room.witnesses.orders.kept
-    old = orders[0].facts[0]
+    orders = shop.checkout._room.witnesses.orders
+    old = orders.kept[0].facts[0]
     facts = (attrs.evolve(old, at=old.at - timedelta(days=2)),)
-    orders[0] = attrs.evolve(orders[0], facts=facts)
+    orders.kept = (attrs.evolve(orders.kept[0], facts=facts),)
     assert (await shop.buy(1)).record.shown_unpaid
-    assert len(orders) == 2
+    assert len(orders.kept) == 2
 
 
 async def test_not_for_ever_where_the_service_does_not_show_them(

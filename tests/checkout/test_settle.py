@@ -183,11 +183,11 @@ async def test_a_cancellation_in_doubt(shop: Shop, monkeypatch: pytest.MonkeyPat
 
 async def test_the_evidence_is_kept_with_what_was_concluded(shop: Shop, lost: Checkout) -> None:
     before = lost.save()
-    shop.checkout._room.witnesses.orders.kept.clear()
+    shop.checkout._room.witnesses.orders.kept = ()
     await lost.reconcile()
     assert lost.save() == before  # nothing concluded, nothing to keep
     await shop.buy(2)
-    shop.checkout._room.witnesses.orders.kept.clear()
+    shop.checkout._room.witnesses.orders.kept = ()
     known = await shop.buy(3)
     conclusion = await lost.reconcile([known])
     assert conclusion.carried_out is False
