@@ -18,7 +18,7 @@ LinksfieldError
         MismatchedAnswer        the answer is about another card or order
     Refused                 a readable refusal
         Throttled               asked to slow down; `retry_after` says for how long
-    JournalError            the journal of a bulk run cannot be written or read
+    JournalError            a journal or a store of checkouts cannot be written or read
     CheckoutConflict        somebody else has saved this checkout meanwhile: load it again
     Contradiction           what is told now cannot be true beside what was told before
     BulkStopped             a bulk run stopped by its own rules; it can be resumed
@@ -221,7 +221,7 @@ class Throttled(Refused):
 
 
 class JournalError(LinksfieldError):
-    """The journal cannot be written or read; nothing is sent that it does not know of."""
+    """The journal or store cannot be written or read; nothing is sent that it does not know of."""
 
 
 class CheckoutConflict(LinksfieldError):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Literal, NoReturn, TypeAlias
 
-from ..errors import BadAnswer, CheckoutRefused, LinksfieldError
+from ..errors import BadAnswer, CheckoutRefused, LinksfieldError, Refused
 from ..masking import mask_iccid
 from ..operation import Operation, Service
 from ..operations import (
@@ -121,7 +121,7 @@ class Checkout(CheckoutFacts):
             if self.record.under_way is not None:
                 await self._settle(())
             elif Step.AUTHORIZING in self.record.sent:
-                await self._refresh()  # it may be paid by now
+                await self._look_again()
             if self.record.state is State.PLANNED:
                 await self._order()
             if self.record.state is State.ORDERED:
@@ -148,7 +148,7 @@ class Checkout(CheckoutFacts):
             if not self.record.is_subscription:
                 raise CheckoutRefused("this checkout is for one payment, not a subscription")
             if self.record.under_way is not None or Step.SUBSCRIBING in self.record.sent:
-                await self._refresh()
+                await self._look_again()
             if self.record.state is State.AUTHORIZED and not self.record.subscribed:
                 await self._subscribe(pm_id, email)
             elif self.record.state in (State.PLANNED, State.ORDERED):
@@ -261,6 +261,13 @@ class Checkout(CheckoutFacts):
         elif record.reached is not State.PLANNED and not record.refused:
             result = await self._stepping.room.sender.send(ResultQuery(pay_id=record.ids.pay_id))
             await self._stepping.commit(with_payment(record, result))
+
+    async def _look_again(self) -> None:
+        """Ask whether it is paid by now, before a step that was refused is sent again."""
+        try:
+            await self._refresh()
+        except Refused as error:  # no payment may be known yet: what was sent was not carried out
+            await self._stepping.commit(self.record.noting(f"ResultQuery: {error}"))
 
     async def _confirm(self) -> None:
         stepping = self._stepping

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from datetime import UTC, datetime, timedelta
 from weakref import WeakValueDictionary
 
 import attrs
@@ -16,7 +16,8 @@ from .record import Record
 
 QUARANTINE = 900.0
 _KEPT = 5
-_MOST_LESSONS = 3
+_MOST_IN_VAIN = 3
+_FRESH = timedelta(days=1)
 
 
 def _seconds(_: object, attribute: attrs.Attribute[float], value: object) -> None:
@@ -25,24 +26,41 @@ def _seconds(_: object, attribute: attrs.Attribute[float], value: object) -> Non
         raise ConfigurationError(f"{attribute.name} must be seconds, 0 or more")
 
 
-@attrs.define(kw_only=True)
+@attrs.define
+class Shown:
+    """The newest checkouts of which the service has shown one thing; the newest first."""
+
+    kept: tuple[Record, ...] = ()
+    lessons: int = 0
+    """How often something new was asked for, and answered, only to have it shown."""
+
+    @property
+    def needs_lesson(self) -> bool:
+        """Whether a new one should be asked for: once a day, and not in vain for ever."""
+        begun = [fact.at for one in self.kept for fact in one.facts[:1]]
+        if begun:
+            return datetime.now(UTC) - max(begun) >= _FRESH
+        return self.lessons < _MOST_IN_VAIN
+
+    def add(self, record: Record) -> None:
+        """Keep one more, once; replaced as a whole, as clients work over several threads."""
+        others = [one for one in self.kept if one.ids != record.ids]
+        self.kept = (record, *others)[:_KEPT]
+
+
+@attrs.define
 class Witnesses:
     """Checkouts whose order or renewal the service has shown: they prove that asking works."""
 
-    orders: deque[Record] = attrs.field(factory=lambda: deque(maxlen=_KEPT))
-    renewals: deque[Record] = attrs.field(factory=lambda: deque(maxlen=_KEPT))
-    order_lessons: int = _MOST_LESSONS
-    """How often it is still tried to have a new order shown."""
-    renewal_lessons: int = _MOST_LESSONS
+    orders: Shown = attrs.field(factory=Shown)
+    renewals: Shown = attrs.field(factory=Shown)
 
     def add(self, record: Record) -> None:
-        """Keep one that proves something; the newest counts first."""
-        for kept, proves in (
-            (self.orders, record.shown_unpaid),
-            (self.renewals, record.shown_renewal and not record.renewal_canceled),
-        ):
-            if proves and all(one.ids != record.ids for one in kept):
-                kept.appendleft(record)
+        """Keep one that proves something."""
+        if record.shown_unpaid:
+            self.orders.add(record)
+        if record.shown_renewal and not record.renewal_canceled:
+            self.renewals.add(record)
 
 
 @attrs.define(kw_only=True)

@@ -25,7 +25,7 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(Decimal, lambda amount: format(amount, "f"))
     converter.register_structure_hook(Decimal, lambda text, _: _amount(text))
     converter.register_unstructure_hook(datetime, datetime.isoformat)
-    converter.register_structure_hook(datetime, lambda text, _: datetime.fromisoformat(text))
+    converter.register_structure_hook(datetime, lambda text, _: _moment(text))
     return converter
 
 
@@ -34,6 +34,13 @@ def _amount(text: Any) -> Decimal:
     if not amount.is_finite():
         raise ValueError("an amount must be the text of a decimal number")
     return amount
+
+
+def _moment(text: Any) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a moment needs a time zone")
+    return moment
 
 
 def saved(record: Record) -> str:

@@ -108,8 +108,8 @@ class Stepping:
         kept = self.room.witnesses
         step = None if self.record.under_way is None else self.record.under_way.step
         if step is Step.SUBSCRIBING:
-            return [*(one for one in given if one.shown_renewal), *kept.renewals][:_MOST]
-        return [*(one for one in given if one.shown_unpaid), *kept.orders][:_MOST]
+            return [*(one for one in given if one.shown_renewal), *kept.renewals.kept][:_MOST]
+        return [*(one for one in given if one.shown_unpaid), *kept.orders.kept][:_MOST]
 
 
 _MOST = 6

@@ -6,17 +6,30 @@ import asyncio
 import inspect
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable
-from contextlib import closing
-from typing import Protocol, TypeAlias
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import ParamSpec, Protocol, TypeAlias, TypeVar
 
-from ..errors import CheckoutConflict, CheckoutRefused, ConfigurationError
+from ..errors import CheckoutConflict, ConfigurationError, JournalError
 from .saving import summarized
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Save: TypeAlias = Callable[[str], Awaitable[object] | object]
 """Keeps the text of a checkout; what it raises keeps the next request from leaving."""
 
 _MOST_KNOWN = 5
+_BUSY_SECONDS = 30.0
+_TABLE = """
+CREATE TABLE IF NOT EXISTS checkout (
+    key TEXT PRIMARY KEY NOT NULL,
+    revision INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    proves INTEGER NOT NULL,       -- 1: an unpaid order was shown, 2: a renewal, 3: both
+    saved TEXT NOT NULL
+)
+"""
 
 
 class CheckoutStore(Protocol):
@@ -106,41 +119,39 @@ class SqliteCheckouts:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
 
-    def _open(self) -> sqlite3.Connection:
-        if not os.path.exists(self.path):  # client secrets stand there
-            os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
-        connection = sqlite3.connect(self.path, timeout=30.0, isolation_level=None)
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
         try:
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS checkout (key TEXT PRIMARY KEY NOT NULL, "
-                "revision INTEGER NOT NULL, state TEXT NOT NULL, proves INTEGER NOT NULL, "
-                "saved TEXT NOT NULL)"
-            )
-        except sqlite3.Error as error:
-            connection.close()
-            raise CheckoutRefused(f"{self.path}: {error}") from error
-        return connection
+            if not os.path.exists(self.path):  # client secrets stand there
+                os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
+            # No WAL: two processes that switch a new file to it at once disturb each other.
+            connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
+            with closing(connection):
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute(_TABLE)
+                yield connection
+        except (OSError, sqlite3.Error) as error:
+            told = f"the store {os.path.basename(self.path)}: {error}"
+            raise JournalError(told) from error
 
     def _change(self, sql: str, *values: object) -> bool:
-        with closing(self._open()) as connection:
+        with self._opened() as connection:
             return connection.execute(sql, values).rowcount == 1
 
     def _select(self, sql: str, *values: object) -> list[tuple[str, ...]]:
-        with closing(self._open()) as connection:
+        with self._opened() as connection:
             return connection.execute(sql, values).fetchall()
 
     async def load(self, key: str) -> str | None:
         """Give the latest text, or None."""
         sql = "SELECT saved FROM checkout WHERE key = ?"
-        rows = await asyncio.to_thread(self._select, sql, key)
+        rows = await _in_thread(self._select, sql, key)
         return rows[0][0] if rows else None
 
     async def insert(self, key: str, saved: str) -> bool:
         """Keep the first text; False where the key is taken."""
         sql = "INSERT INTO checkout VALUES (?, 1, ?, ?, ?) ON CONFLICT DO NOTHING"
-        return await asyncio.to_thread(self._change, sql, key, *_columns(saved))
+        return await _in_thread(self._change, sql, key, *_columns(saved))
 
     async def update(self, key: str, saved: str, revision: int) -> bool:
         """Replace the text of the revision before; False where it is another one."""
@@ -149,22 +160,35 @@ class SqliteCheckouts:
             "WHERE key = ? AND revision = ?"
         )
         values = (revision, *_columns(saved), key, revision - 1)
-        return await asyncio.to_thread(self._change, sql, *values)
+        return await _in_thread(self._change, sql, *values)
 
     async def known(self) -> tuple[str, ...]:
         """Give the newest texts that prove that asking shows what is there, of each kind."""
         sql = "SELECT saved FROM checkout WHERE proves & ? ORDER BY rowid DESC LIMIT ?"
         found: dict[str, None] = {}
         for kind in (1, 2):
-            rows = await asyncio.to_thread(self._select, sql, kind, _MOST_KNOWN)
+            rows = await _in_thread(self._select, sql, kind, _MOST_KNOWN)
             found |= dict.fromkeys(row[0] for row in rows)
         return tuple(found)
 
     async def keys(self, *states: str) -> tuple[str, ...]:
         """List the keys of all checkouts, or of those in some states, oldest first."""
         sql = "SELECT key, state FROM checkout ORDER BY rowid"
-        rows = await asyncio.to_thread(self._select, sql)
+        rows = await _in_thread(self._select, sql)
         return tuple(key for key, state in rows if not states or state in states)
+
+
+async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run it in a thread, and wait for its end even where the caller is cancelled.
+
+    Else a write could still come after somebody else has read the row.
+    """
+    task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 def _columns(saved: str) -> tuple[str, int, str]:

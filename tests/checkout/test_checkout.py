@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from shop import EMAIL, LOST_ANSWER, LOST_REQUEST, Shop
 
-from linksfield_async import BadAnswer, CheckoutRefused
-from linksfield_async.sandbox.payments import Cashier
+from linksfield_async import BadAnswer, CheckoutRefused, Refused
+from linksfield_async.operations import ResultQuery, StripePay
+from linksfield_async.sandbox import Refusal
 from linksfield_async.sandbox.records import Order
 
 
@@ -121,11 +122,7 @@ async def test_an_order_of_the_same_plan_from_before_does_not_count(shop: Shop) 
 async def test_an_authorization_without_a_secret_says_which_name_is_assumed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkout = await shop.buy(1)
-    authorize = Cashier.authorize
     handlers = shop.sandbox._server._dispatcher._handlers
-    from linksfield_async.operations import StripePay
-
     bound = handlers[StripePay]
     monkeypatch.setitem(handlers, StripePay, lambda *_: {"clientToken": "x"})
     with pytest.raises(BadAnswer, match="wire_names"):
@@ -133,8 +130,33 @@ async def test_an_authorization_without_a_secret_says_which_name_is_assumed(
     assert shop.again().state == "ordered"
     monkeypatch.setitem(handlers, StripePay, bound)
     assert await shop.again().proceed() == "authorized"
-    assert authorize is Cashier.authorize
-    assert checkout.state == "authorized"
+
+
+async def test_a_refused_authorization_is_asked_for_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the cashier knows nothing of the payment yet."""
+
+    def refuse(*_: object) -> None:
+        raise Refusal("not now")
+
+    handlers = shop.sandbox._server._dispatcher._handlers
+    for kind in (StripePay, ResultQuery):
+        monkeypatch.setitem(handlers, kind, refuse)
+    checkout = await shop.buy()
+    assert (checkout.state, checkout.next_step) == ("ordered", "proceed")
+    assert await shop.again().proceed() == "ordered"
+    monkeypatch.undo()
+    assert await shop.again().proceed() == "authorized"
+
+
+async def test_a_payment_method_that_is_refused_may_be_replaced(shop: Shop) -> None:
+    checkout = await shop.subscribe()
+    good = shop.method_of(checkout)
+    assert await checkout.complete_subscription(pm_id="pm_x", email=EMAIL) == "authorized"
+    assert isinstance(checkout.error, Refused)
+    assert await checkout.complete_subscription(pm_id=good, email=EMAIL) == "authorized"
+    assert await checkout.confirm() == "confirmed"
 
 
 async def test_it_shows_itself_without_secrets_and_is_not_pickled(shop: Shop) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from shop import Shop
+from shop import LOST_REQUEST, Shop
 
 from linksfield_async import CheckoutRefused, ConfigurationError
 from linksfield_async.checkout import SqliteCheckouts
@@ -49,8 +49,6 @@ async def test_settings(shop: Shop) -> None:
 
 
 async def test_a_witness_from_a_saved_text_or_the_store(shop: Shop, tmp_path: Path) -> None:
-    from shop import LOST_REQUEST
-
     store = SqliteCheckouts(tmp_path / "shop.db")
     known = (await shop.buy(1, save=None, store=store, key="a")).save()
     fresh = type(shop.client.checkout)(shop.client._pipeline, shop.account, 5.0)

@@ -70,6 +70,7 @@ def test_what_is_none_is_refused(account: Account, text: str) -> None:
         ("reached", "lost"),
         ("under_way", {"step": "dreaming", "wall_ms": 1}),
         ("facts", [{"at": "yesterday", "told": ""}]),
+        ("facts", [{"at": "2026-01-01T00:00:00", "told": ""}]),
         ("ids", {"order_no": "", "pay_id": "", "request_order_id": ""}),
         ("kind", "gift"),
     ],

@@ -83,6 +83,34 @@ async def test_where_nothing_can_be_kept_nothing_more_is_sent(shop: Shop, call: 
     assert [one.state for one in shop.sandbox.world.payments].count("paid") == 1
 
 
+async def test_what_could_not_be_kept_is_not_so_in_memory_either(shop: Shop) -> None:
+    texts: list[str] = []
+    full = False
+
+    def save(text: str) -> None:
+        if full:
+            raise OSError("the disk is full")
+        texts.append(text)
+
+    checkout = await shop.buy(save=save)
+    shop.pay(checkout)
+    full = True
+    for _ in range(2):
+        with pytest.raises(OSError, match="full"):
+            await checkout.refresh()
+        assert (checkout.state, checkout.save()) == ("authorized", texts[-1])
+    full = False
+    await checkout.refresh()
+    full = True
+    for _ in range(2):
+        with pytest.raises(OSError, match="full"):
+            await checkout.confirm()
+    assert checkout.state == "paid"
+    assert shop.changes["ResultConfirm"] == 0
+    full = False
+    assert await checkout.confirm() == "confirmed"
+
+
 async def test_without_a_place_to_keep_it_nothing_is_begun(shop: Shop) -> None:
     with pytest.raises(ConfigurationError, match="give save="):
         await shop.buy(save=None)

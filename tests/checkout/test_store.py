@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
-from linksfield_async import CheckoutConflict, CheckoutRefused, ConfigurationError
+from linksfield_async import CheckoutConflict, ConfigurationError, JournalError
 from linksfield_async.checkout import SqliteCheckouts
 from linksfield_async.checkout.record import Intent, Record
 from linksfield_async.checkout.saving import saved
@@ -64,7 +64,7 @@ async def test_the_file_is_its_owner_s_alone(store: SqliteCheckouts, record: Rec
 
 async def test_a_file_that_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("no database at all, but long enough to be looked at")
-    with pytest.raises(CheckoutRefused, match="not a database"):
+    with pytest.raises(JournalError, match="not a database"):
         await SqliteCheckouts(tmp_path / "x").load("a")
 
 
@@ -106,3 +106,18 @@ async def test_a_row_that_another_process_replaced(store: SqliteCheckouts, recor
 def test_one_place_is_enough(given: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="either save="):
         keeper_of(**given)
+
+
+async def test_many_processes_make_the_file_at_once(tmp_path: Path, record: Record) -> None:
+    """As of several workers that are started together: each has a connection of its own."""
+    for number in range(5):
+        path = tmp_path / f"{number}.db"
+        told = await asyncio.gather(
+            *(SqliteCheckouts(path).insert("a", saved(record)) for _ in range(16))
+        )
+        assert sum(told) == 1
+
+
+async def test_a_store_that_cannot_be_written_stops_what_comes_next(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match=r"the store shop\.db"):
+        await SqliteCheckouts(tmp_path / "nowhere" / "shop.db").load("a")

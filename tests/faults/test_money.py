@@ -36,6 +36,7 @@ from linksfield_async.operations import GetOrder, ResultConfirm, SynOrderInfo
 from linksfield_async.sandbox import Refusal
 from linksfield_async.sandbox.shop import Shop as PlayedShop
 from linksfield_async.telemetry import Logging
+from linksfield_async.testing import Fault
 
 
 @pytest.fixture
@@ -477,6 +478,22 @@ async def test_within_the_quarantine_nothing_is_concluded() -> None:
         assert conclusion.carried_out is None
         assert any("too early" in fact.told for fact in conclusion.evidence)
         assert not shop.orders()
+
+
+async def test_an_order_that_arrives_after_its_client_gave_up_is_not_sent_again() -> None:
+    async with open_shop(quarantine=0.6) as shop:
+        await shop.buy(1)
+        hasty = shop.client.with_options(deadline=0.2)
+        shop.checkout = hasty.checkout.with_settings(quarantine=0.6)
+        await shop.buy(2)
+        await shop.lose(0, Fault(latency_up=0.4))
+        checkout = await shop.buy()
+        assert (checkout.state, shop.orders()) == ("unknown", [])
+        while await checkout.proceed() == "unknown":
+            await asyncio.sleep(0.05)
+        assert checkout.state == "authorized"
+        assert shop.changes["SingleOrder"] == 3
+        assert len(shop.orders()) == 1
 
 
 @pytest.mark.parametrize("fault", [LOST_ANSWER, LOST_REQUEST], ids=["answer", "request"])
