@@ -271,7 +271,7 @@ class Receiver:
         if isinstance(error, OrderNotVisible):
             return self._told("failed", answers.answer_to(error), str(error), notice)
         reason = "took too long" if isinstance(error, TimeoutError) else f"raised {error!r}"
-        return self._told("failed", answers.FAILED, f"the handler {reason}", notice)
+        return self._told("failed", answers.FAILED, one_line(f"the handler {reason}"), notice)
 
     def _refused(self, answer: Answer, reason: str) -> Answer:
         return self._told("refused", answer, reason)
@@ -279,7 +279,6 @@ class Receiver:
     def _told(
         self, kind: EventKind, answer: Answer, reason: str, notice: RechargeNotice | None = None
     ) -> Answer:
-        reason = one_line(reason)
         level = {"alarm": logging.ERROR, "failed": logging.ERROR, "unavailable": logging.ERROR}
         _log.log(
             level.get(kind, logging.INFO), "notification %s: %s, %s", kind, reason, answer.status
