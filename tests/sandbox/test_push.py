@@ -31,13 +31,15 @@ async def buy(sandbox: Sandbox, number: str = "NO1") -> None:
 async def test_a_paid_order_is_told_once() -> None:
     one, _ = receiver(keys=KEYS)
     handler = Granting()
-    async with aiohttp_served(one, handler) as port:
-        async with Sandbox(cards=100, notify_url=f"http://127.0.0.1:{port}/push") as sandbox:
-            await buy(sandbox)
-            await until(lambda: len(sandbox.notifications.deliveries) == 1)
-            (delivery,) = sandbox.notifications.deliveries
-            assert (delivery.status, delivery.attempt, delivery.is_taken) == (200, 1, True)
-            assert sandbox.notifications.waiting == 0
+    async with (
+        aiohttp_served(one, handler) as port,
+        Sandbox(cards=100, notify_url=f"http://127.0.0.1:{port}/push") as sandbox,
+    ):
+        await buy(sandbox)
+        await until(lambda: len(sandbox.notifications.deliveries) == 1)
+        (delivery,) = sandbox.notifications.deliveries
+        assert (delivery.status, delivery.attempt, delivery.is_taken) == (200, 1, True)
+        assert sandbox.notifications.waiting == 0
     (notice,) = handler.notices
     assert (notice.order_id, notice.pay_id) == ("NO1", "PNO1")
     assert notice.body == delivery.push.body
@@ -46,18 +48,20 @@ async def test_a_paid_order_is_told_once() -> None:
 async def test_it_is_sent_again_on_the_sandbox_s_clock_until_it_is_taken() -> None:
     one, events = receiver(keys=KEYS)
     handler = Granting(failures=2)
-    async with aiohttp_served(one, handler) as port:
-        async with Sandbox(cards=100, notify_url=f"http://127.0.0.1:{port}/push") as sandbox:
-            sandbox.clock.pause()
-            await buy(sandbox)
-            for attempt in (1, 2, 3):
-                seen = sandbox.notifications.deliveries
-                await until(lambda seen=seen, attempt=attempt: len(seen) == attempt)  # type: ignore[misc]
-                await asyncio.sleep(0.05)
-                assert len(seen) == attempt
-                sandbox.clock.advance(seconds=pause_after(attempt).total_seconds())
+    async with (
+        aiohttp_served(one, handler) as port,
+        Sandbox(cards=100, notify_url=f"http://127.0.0.1:{port}/push") as sandbox,
+    ):
+        sandbox.clock.pause()
+        await buy(sandbox)
+        for attempt in (1, 2, 3):
+            seen = sandbox.notifications.deliveries
+            await until(lambda seen=seen, attempt=attempt: len(seen) == attempt)  # type: ignore[misc]
             await asyncio.sleep(0.05)
-            assert [one.status for one in seen] == [500, 500, 200]
+            assert len(seen) == attempt
+            sandbox.clock.advance(seconds=pause_after(attempt).total_seconds())
+        await asyncio.sleep(0.05)
+        assert [one.status for one in seen] == [500, 500, 200]
     bodies = [delivery.push.body for delivery in seen]
     assert len(set(bodies)) == 3  # another transaction id each time
     assert len(handler.notices) == 1
