@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+import attrs
 
 from ..account import Account, Endpoints
+from ..errors import ConfigurationError
+from ..masking import one_line
 from .clock import Clock
 from .dispatch import Dispatcher
+from .fault_file import read_fault_file
+from .fault_plan import Faults
+from .jobs import carry_out
+from .keeper import Keeper
 from .log import RequestLog
 from .push import Notifications, Scheme
+from .scenarios import Scenarios
 from .server import Server
 from .settings import Settings
+from .state import export_state, import_state, made_with
+from .state_file import StateFile
 from .stripe import Stripe
 from .world import World
 
@@ -32,6 +45,8 @@ class Sandbox:
     `allow_any_host`  permit a host that other machines can reach
     `notify_url`      where recharge messages go, on this machine; see `sandbox.notifications`
     `notification_key`, `notification_key_id`, `notification_scheme`  how they are signed
+    `faults`          TOML file of faults that hold from the start, see `fault_file`
+    `state`           file that keeps the world over restarts; written while it runs and at close
     """
 
     def __init__(
@@ -52,6 +67,8 @@ class Sandbox:
         notification_key: str = "sandbox notification key",
         notification_key_id: str = "sandbox",
         notification_scheme: Scheme | None = None,
+        faults: str | Path | None = None,
+        state: str | Path | None = None,
     ) -> None:
         self._settings = Settings(
             cards=cards,
@@ -78,7 +95,13 @@ class Sandbox:
             scheme=notification_scheme,
         )
         dispatcher = Dispatcher(self._world, self.stripe, self._settings)
-        self._server = Server(dispatcher, self.requests, self.clock, self._settings)
+        self.faults = Faults(seed)
+        """What goes wrong with requests; nothing, until something is set."""
+        self.scenarios = Scenarios(self._world, self.stripe)
+        self._keeper = None if state is None else Keeper(StateFile(state), self._world)
+        if faults is not None:
+            read_fault_file(faults, self.faults, self._world.group_behaviour)
+        self._server = Server(dispatcher, self.requests, self.clock, self._settings, self.faults)
 
     @property
     def world(self) -> World:
@@ -101,15 +124,47 @@ class Sandbox:
         """The account of the sandbox's partner, ready for a client."""
         return Account(self._settings.partner_code, endpoints=self.endpoints)
 
+    def finish_job(self, request_id: str) -> None:
+        """Carry a group job out at once, whatever its behaviour; one that is done stays so."""
+        job = self.world.jobs.get(request_id)
+        if job is None:
+            raise ConfigurationError(f"no group job has the request id {one_line(request_id)}")
+        job.behaviour = attrs.evolve(job.behaviour, never_ends=False, never_tells=False)
+        carry_out(self._world, job)
+
+    def export_state(self) -> dict[str, Any]:
+        """Give all that the world holds, ready for JSON; see `state` for what is left out."""
+        self.clock.run_due()
+        return export_state(self._world)
+
+    def import_state(self, state: Mapping[str, Any]) -> None:
+        """Put a saved state in place of the world's; it must be of the same cards and seed."""
+        import_state(self._world, state)
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], **settings: Any) -> Self:
+        """Make a sandbox from a saved state; cards, seed and partner code come with it."""
+        made = made_with(state)
+        for name in made:
+            if name in settings:
+                raise ConfigurationError(f"{name} comes with the state and cannot be set")
+        sandbox = cls(**made, **settings)
+        sandbox.import_state(state)
+        return sandbox
+
     async def start(self) -> None:
         """Listen; `async with` does this."""
         await self._server.start()
         self.notifications.start()
+        if self._keeper is not None:
+            self._keeper.start()
 
     async def close(self) -> None:
         """Stop listening and end what is under way; the state stays readable."""
         await self.notifications.close()
         await self._server.close()
+        if self._keeper is not None:
+            await self._keeper.close()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -5,12 +5,33 @@ from __future__ import annotations
 import random
 import string
 
+import attrs
+
 _ALPHABET = string.ascii_letters + string.digits
 
 
 def dice(seed: int, purpose: str) -> random.Random:
     """Give the chance of a seed for one purpose; the same in every run."""
     return random.Random(f"linksfield sandbox {seed} {purpose}")  # noqa: S311 - meant to repeat
+
+
+@attrs.frozen
+class SavedIds:
+    """Where the minting of ids stands: the state of the chance, and the numbers given out."""
+
+    version: int
+    inner: tuple[int, ...]
+    gauss: float | None
+    numbers: dict[str, int]
+
+    def __attrs_post_init__(self) -> None:
+        self.chance()
+
+    def chance(self) -> random.Random:
+        """Make the chance that goes on from here; fails where it is no such state."""
+        chance = random.Random()  # noqa: S311 - meant to repeat
+        chance.setstate((self.version, self.inner, self.gauss))
+        return chance
 
 
 class Ids:
@@ -36,3 +57,12 @@ class Ids:
         """Count upwards from 1, for each kind on its own."""
         self._numbers[kind] = self._numbers.get(kind, 0) + 1
         return self._numbers[kind]
+
+    def saved(self) -> SavedIds:
+        """Give what decides which ids come next."""
+        version, inner, gauss = self._dice.getstate()
+        return SavedIds(version, inner, gauss, dict(self._numbers))
+
+    def restore(self, saved: SavedIds) -> None:
+        """Go on from where something was saved."""
+        self._dice, self._numbers = saved.chance(), dict(saved.numbers)

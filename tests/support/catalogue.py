@@ -19,12 +19,14 @@ EVERY_COMMIT = [
     *_numbered("R", range(1, 8), range(11, 14)),
     *_numbered("B", 1, 2, 4, 7, 8, range(10, 13), range(16, 20), 23, 24),
     *_numbered("H", range(1, 15), range(16, 19), 20, 22, 24),
+    *_numbered("X", 2, 6),
 ]
 """W: connections and the wire · A: answers · S: requests and signing · C: asyncio, threads and
-processes · R: repeats, rate and breaker · B: bulk runs and journals · H: pushed messages. Those that are to be tried
+processes · R: repeats, rate and breaker · B: bulk runs and journals · H: pushed messages · X: the
+sandbox. Those that are to be tried
 at every commit."""
 
-_NAMED = re.compile(r"test_([wascrbh][0-9]{2})_")
+_NAMED = re.compile(r"test_([a-z][0-9]{2})_")
 
 
 def covered(test_ids: Iterable[str]) -> dict[str, int]:
