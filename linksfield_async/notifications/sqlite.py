@@ -52,7 +52,7 @@ class SqliteInbox:
     """Messages in an SQLite file that only its owner may read.
 
     It may be made anywhere and used from several processes and event loops. `busy` is how many
-    seconds another process may hold the file. Close it with `aclose()`, or use `async with`.
+    seconds another process may hold the file. Leases count on the machine's clock. Close it with `aclose()`, or use `async with`.
     """
 
     def __init__(

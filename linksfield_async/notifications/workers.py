@@ -49,6 +49,7 @@ async def _work(
             task.add_done_callback(running.discard)
         if len(running) >= concurrency:
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED, timeout=look_every)
+            await asyncio.sleep(_GATHERING_SECONDS)
         elif not claims:
             await _either(ending, receiver, look_every)
         else:

@@ -16,6 +16,7 @@ from linksfield_async.notifications import (
     MemoryInbox,
     Receiver,
 )
+from linksfield_async.notifications import receiver as receiving
 from linksfield_async.notifications.inbox import Claim, Standing
 
 
@@ -216,3 +217,24 @@ async def test_not_more_wait_than_may() -> None:
     assert await inbox.waiting() == 3
     # What was known before takes no place.
     assert await inbox.keep((await inbox.take(lease=1, limit=1))[0].stored) is Standing.RUNNING
+
+
+async def test_a_thread_that_takes_too_long_keeps_its_claim(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may still be granting: nobody else may begin before its lease ends."""
+    monkeypatch.setattr(receiving, "_HANDLER_SHARE", 0.001)
+    one, _ = receiver(lease=30.0, patience=0.02)
+    free = threading.Event()
+    calls = 0
+
+    def slow(_: object) -> None:
+        nonlocal calls
+        calls += 1
+        free.wait(5)
+
+    assert (await one.handle(*signed(), slow)).status == 500
+    again = await one.handle(*signed(), Granting())
+    free.set()
+    assert again.status == 503
+    assert calls == 1
