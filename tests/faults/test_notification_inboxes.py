@@ -48,7 +48,7 @@ async def test_h14_killed_after_the_claim(
     """The next delivery, or the sweeper, runs what a killed process had claimed."""
     address = await fresh_address(kind, request)
     grants, message = tmp_path / "grants", signed()
-    with program(address, grants, message, hang=True, lease=1.0) as worker:
+    with program(address, grants, message, hang=True, lease=2.0) as worker:
         end = time.monotonic() + 20
         while not grants.exists():
             assert time.monotonic() < end

@@ -168,7 +168,7 @@ async def test_h06_compressed_bodies_are_not_read(served: Any) -> None:
 
 @pytest.mark.parametrize("name", ["aiohttp", "asgi", "fastapi"])
 async def test_h06_slow_senders_hold_up_nobody(name: str) -> None:
-    one, events = receiver(read_seconds=0.3)
+    one, events = receiver(read_seconds=0.8)
     handler = Granting()
     async with (
         FRAMEWORKS[name](one, handler) as port,
