@@ -47,7 +47,12 @@ class Sqlite:
 
     async def run(self, sql: str, *values: object) -> Outcome:
         """See `Database`; in a thread, since a commit waits for the disk."""
-        return await asyncio.to_thread(self._run, sql, values)
+        task = asyncio.ensure_future(asyncio.to_thread(self._run, sql, values))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task})  # or it would write after somebody else has read
+            raise
 
     def _run(self, sql: str, values: tuple[Any, ...]) -> Outcome:
         try:
@@ -55,7 +60,6 @@ class Sqlite:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
             with closing(sqlite3.connect(self._path, timeout=10, isolation_level=None)) as opened:
-                opened.execute("PRAGMA journal_mode = WAL")
                 opened.execute("PRAGMA synchronous = FULL")
                 cursor = opened.execute(sql, values)
                 return Outcome(cursor.fetchall(), cursor.rowcount)

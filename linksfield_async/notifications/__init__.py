@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .receiver import Handler, Receiver
     from .redis import RedisInbox
     from .sqlite import SqliteInbox
-    from .working import working
+    from .workers import working
 
 # Imported at first use: what only verifies needs no loop and no store.
 _LAZY = {
@@ -40,7 +40,7 @@ _LAZY = {
     "RedisInbox": "redis",
     "SqliteInbox": "sqlite",
     "learn": "learning",
-    "working": "working",
+    "working": "workers",
 }
 
 __all__ = [

@@ -54,8 +54,6 @@ async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
         check_whole(len(body) or None, request.content_length)
         yield body
         return
-    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     try:
         while chunk := await request.content.readany():
             yield chunk

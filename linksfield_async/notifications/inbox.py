@@ -8,8 +8,9 @@ is recorded. Done messages are known for 72 hours and, but for their key, forgot
 
 from __future__ import annotations
 
-import asyncio
 import enum
+import heapq
+import itertools
 import secrets
 import time
 from collections.abc import Callable
@@ -123,10 +124,14 @@ class State(enum.IntEnum):
 @attrs.define(kw_only=True)
 class _Entry:
     stored: Stored
-    state: State
-    due: float
+    state: State | None = None
+    due: float = 0.0
     token: str = ""
     attempts: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self.state is State.WAITING or self.state is State.RUNNING
 
 
 class MemoryInbox:
@@ -138,15 +143,18 @@ class MemoryInbox:
         self._keep = keep
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
+        self._agenda: list[tuple[float, int, str]] = []
+        """What may fall due, earliest first; what has changed since is passed over."""
+        self._order = itertools.count()
+        self._waiting = 0
         self._forgotten = clock()
 
     async def keep(self, stored: Stored) -> Standing | None:
         """See `Inbox`."""
         entry = self._entry(stored.key)
         if entry is None or entry.state is State.FAILED:
-            self._entries[stored.key] = _Entry(
-                stored=stored, state=State.WAITING, due=self._clock()
-            )
+            entry = self._entries[stored.key] = _Entry(stored=stored)
+            self._put(entry, State.WAITING, self._clock())
             return None
         return Standing.DONE if entry.state is State.DONE else Standing.RUNNING
 
@@ -154,8 +162,7 @@ class MemoryInbox:
         """See `Inbox`."""
         entry, now = self._entry(stored.key), self._clock()
         if entry is None:
-            entry = _Entry(stored=stored, state=State.WAITING, due=now)
-            self._entries[stored.key] = entry
+            entry = self._entries[stored.key] = _Entry(stored=stored)
         elif entry.state is State.DONE:
             return Standing.DONE
         elif entry.state is State.RUNNING and now < entry.due:
@@ -169,42 +176,48 @@ class MemoryInbox:
         entry = self._held(claim)
         if entry is None:
             return False
-        entry.state, entry.due, entry.token = State.DONE, self._clock() + self._keep, ""
+        self._put(entry, State.DONE, self._clock() + self._keep)
         entry.stored = attrs.evolve(entry.stored, body=b"")
         return True
 
     async def release(self, claim: Claim, *, pause: float = 0.0, failed: bool = False) -> None:
         """See `Inbox`."""
         entry = self._held(claim)
-        if entry is not None:
-            entry.state = State.FAILED if failed else State.WAITING
-            entry.due = self._clock() + (self._keep if failed else pause)
-            entry.token = ""
+        if entry is not None and failed:
+            self._put(entry, State.FAILED, self._clock() + self._keep)
+        elif entry is not None:
+            self._put(entry, State.WAITING, self._clock() + pause)
 
     async def take(self, *, lease: float, limit: int) -> list[Claim]:
         """See `Inbox`."""
         self._forget()
         now = self._clock()
-        due = [
-            entry
-            for entry in self._entries.values()
-            if entry.state in (State.WAITING, State.RUNNING) and entry.due <= now
-        ]
-        due.sort(key=lambda entry: entry.due)
-        return [self._claimed(entry, now + lease) for entry in due[:limit]]
+        claims: list[Claim] = []
+        while self._agenda and self._agenda[0][0] <= now and len(claims) < limit:
+            due, _, key = heapq.heappop(self._agenda)
+            entry = self._entries.get(key)
+            if entry is not None and entry.is_open and entry.due == due:
+                claims.append(self._claimed(entry, now + lease))
+        return claims
 
     async def waiting(self) -> int:
         """See `Inbox`."""
-        return sum(entry.state is State.WAITING for entry in self._entries.values())
+        return self._waiting
 
     async def aclose(self) -> None:
-        """See `Inbox`."""
-        await asyncio.sleep(0)
+        """See `Inbox`; there is nothing to let go of."""
 
     def _claimed(self, entry: _Entry, until: float) -> Claim:
-        entry.state, entry.due, entry.token = State.RUNNING, until, new_token()
+        self._put(entry, State.RUNNING, until)
+        entry.token = new_token()
         entry.attempts += 1
         return Claim(stored=entry.stored, token=entry.token, attempt=entry.attempts)
+
+    def _put(self, entry: _Entry, state: State, due: float) -> None:
+        self._waiting += (state is State.WAITING) - (entry.state is State.WAITING)
+        entry.state, entry.due, entry.token = state, due, ""
+        if entry.is_open:
+            heapq.heappush(self._agenda, (due, next(self._order), entry.stored.key))
 
     def _held(self, claim: Claim) -> _Entry | None:
         entry = self._entries.get(claim.stored.key)
@@ -215,7 +228,7 @@ class MemoryInbox:
     def _entry(self, key: str) -> _Entry | None:
         self._forget()
         entry = self._entries.get(key)
-        if entry is None or entry.state in (State.WAITING, State.RUNNING):
+        if entry is None or entry.is_open:
             return entry
         return entry if self._clock() < entry.due else None
 
@@ -225,11 +238,8 @@ class MemoryInbox:
         if now - self._forgotten < 60:
             return
         self._forgotten = now
-        over = (State.DONE, State.FAILED)
         self._entries = {
-            key: entry
-            for key, entry in self._entries.items()
-            if entry.state not in over or now < entry.due
+            key: entry for key, entry in self._entries.items() if entry.is_open or now < entry.due
         }
 
 

@@ -172,7 +172,7 @@ def content_key_of(body: Body, names: FieldNames, authenticity: Authenticity) ->
 
     What changes per sending is left out only where an order is named beside it: else nothing
     would tell two events apart, and a distinct event that is taken for a repeat is lost for
-    good, while a repeat that is taken for an event meets `confirm` and the grant's own key.
+    good, while a repeat that is taken for an event is stopped by the grant's own unique key.
     A forged unsigned message must not stand in the way of the signed one, so the authenticity
     takes part.
     """

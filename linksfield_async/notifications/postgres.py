@@ -107,7 +107,8 @@ class PostgresInbox:
         """Claim a message inside your transaction; True where it is yours to grant.
 
         It counts as done when your transaction commits; when that is rolled back, nothing was
-        claimed. Another transaction that claims the same message meanwhile is waited for.
+        claimed. Another transaction that claims the same message meanwhile is waited for. Not to
+        be mixed with a receiver that itself claims from the same table.
         """
         idle = self._psycopg.pq.TransactionStatus.IDLE
         if connection.autocommit and connection.info.transaction_status == idle:
@@ -121,6 +122,11 @@ class PostgresInbox:
         """Make the table where it is not there."""
         async with self._connection() as connection:
             await connection.execute(TABLE)
+
+    async def forget(self) -> None:
+        """Delete what is over for longer than messages are known; workers do it themselves."""
+        async with self._connection() as connection:
+            await connection.execute(_FORGET)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection[Any]]:
@@ -187,8 +193,8 @@ class PostgresInbox:
         """See `Inbox`."""
         token = new_token()
         values = {"token": token, "seconds": lease, "limit": limit}
+        await self.forget()
         async with self._connection() as connection:
-            await connection.execute(_FORGET)
             rows = await (await connection.execute(_TAKE, values)).fetchall()
         return [
             Claim(

@@ -56,7 +56,8 @@ class Receiver:
     `max_age`          seconds a time stamp may be old; re-sends come for 24 hours, and whether
                        they are stamped anew is not documented
     `max_ahead`        seconds a time stamp may be in the future
-    `lease`            seconds a handler may take; it is cancelled shortly before they end
+    `lease`            seconds a handler may take; it is cancelled shortly before they end, but a
+                       plain function cannot be: let it end by itself well before
     `max_attempts`     how often a worker tries a message before it is left as failed
     `patience`         seconds for the inbox, and for a delivery whose double is running
     `read_seconds`     seconds for a body to arrive
@@ -243,14 +244,19 @@ class Receiver:
         store: Store | None = None,
         claim: Claim | None = None,
     ) -> Answer:
+        limit = asyncio.timeout(self._lease * _HANDLER_SHARE)
+        # A thread cannot be ended: what it may still be doing is given back by its lease alone.
+        ends = _is_async(handler)
         try:
-            async with asyncio.timeout(self._lease * _HANDLER_SHARE):
+            async with limit:
                 await _called(handler, notice)
         except asyncio.CancelledError:
-            await self._give_back(store, claim)
+            if ends:
+                await self._give_back(store, claim)
             raise
         except Exception as error:
-            await self._give_back(store, claim)
+            if ends or not limit.expired():
+                await self._give_back(store, claim)
             return self._failed(error, notice)
         if store is not None and claim is not None and not await store.finish(claim):
             return self._told("failed", answers.BUSY, "the lease ended before the handler", notice)
@@ -271,7 +277,7 @@ class Receiver:
         if isinstance(error, OrderNotVisible):
             return self._told("failed", answers.answer_to(error), str(error), notice)
         reason = "took too long" if isinstance(error, TimeoutError) else f"raised {error!r}"
-        return self._told("failed", answers.FAILED, f"the handler {reason}", notice)
+        return self._told("failed", answers.FAILED, one_line(f"the handler {reason}"), notice)
 
     def _refused(self, answer: Answer, reason: str) -> Answer:
         return self._told("refused", answer, reason)
@@ -279,7 +285,6 @@ class Receiver:
     def _told(
         self, kind: EventKind, answer: Answer, reason: str, notice: RechargeNotice | None = None
     ) -> Answer:
-        reason = one_line(reason)
         level = {"alarm": logging.ERROR, "failed": logging.ERROR, "unavailable": logging.ERROR}
         _log.log(
             level.get(kind, logging.INFO), "notification %s: %s, %s", kind, reason, answer.status
@@ -293,9 +298,13 @@ class Receiver:
         return answer
 
 
-async def _called(handler: Handler, notice: RechargeNotice) -> None:
+def _is_async(handler: Handler) -> bool:
     called = handler if inspect.isroutine(handler) else type(handler).__call__
-    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(called):
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(called)
+
+
+async def _called(handler: Handler, notice: RechargeNotice) -> None:
+    if _is_async(handler):
         ending = handler(notice)
     else:
         ending = await asyncio.to_thread(handler, notice)

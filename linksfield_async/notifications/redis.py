@@ -99,7 +99,8 @@ class RedisInbox:
         timeout: float = 5.0,
     ) -> None:
         try:
-            from redis.asyncio import BlockingConnectionPool, Redis as Connections  # noqa: PLC0415 - an extra
+            from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - an extra
+            from redis.asyncio import Redis as Connections  # noqa: PLC0415
             from redis.exceptions import RedisError  # noqa: PLC0415
         except ImportError as error:
             raise ConfigurationError(

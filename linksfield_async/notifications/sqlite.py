@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeAlias, TypeVar
 
@@ -24,6 +24,9 @@ from .inbox import KEEP_SECONDS, Claim, Standing, State, Stored, new_token
 T = TypeVar("T")
 Work: TypeAlias = Callable[[sqlite3.Connection], Any]
 
+_Asked: TypeAlias = "tuple[Work, asyncio.Future[Any]]"
+
+_GATHERING_SECONDS = 0.002
 _TOGETHER = 500
 """At most so many changes share a transaction."""
 _FORGET_EVERY = 60.0
@@ -49,7 +52,7 @@ class SqliteInbox:
     """Messages in an SQLite file that only its owner may read.
 
     It may be made anywhere and used from several processes and event loops. `busy` is how many
-    seconds another process may hold the file. Close it with `aclose()`, or use `async with`.
+    seconds another process may hold the file. Leases count on the machine's clock. Close it with `aclose()`, or use `async with`.
     """
 
     def __init__(
@@ -70,9 +73,9 @@ class SqliteInbox:
     async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with self._guard:
             if self._writer is None or not self._writer.is_ours:
-                self._writer = _Writer(self._path, self._keep, self._busy, self._clock)
-            future: Future[T] = self._writer.do(work)
-        return await asyncio.wrap_future(future)
+                self._writer = _Writer(self._path, self._busy, self._clock)
+            future: asyncio.Future[T] = self._writer.do(work)
+        return await future
 
     async def keep(self, stored: Stored) -> Standing | None:
         """See `Inbox`."""
@@ -220,13 +223,14 @@ def _stored(row: list[Any]) -> Stored:
 class _Writer:
     """The thread that holds the connection; a child process needs its own."""
 
-    def __init__(self, path: Path, keep: float, busy: float, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Path, busy: float, clock: Callable[[], float]) -> None:
         self._path = path
         self._busy = busy
         self._clock = clock
         self._process = os.getpid()
         self._forgotten = 0.0
-        self._todo: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
+        self._busy_now = False
+        self._todo: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         # A daemon: an inbox that nobody closed must not keep a process from ending. What was
         # answered is on the disk by then.
         self._thread = threading.Thread(target=self._run, name="linksfield inbox", daemon=True)
@@ -237,9 +241,9 @@ class _Writer:
         """Tell whether it belongs to this process."""
         return self._process == os.getpid()
 
-    def do(self, work: Work) -> Future[Any]:
-        """Have something done in the next transaction."""
-        future: Future[Any] = Future()
+    def do(self, work: Work) -> asyncio.Future[Any]:
+        """Have something done in the next transaction; asked from a running loop."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._todo.put((work, future))
         return future
 
@@ -257,23 +261,23 @@ class _Writer:
                 if connection is None:
                     connection = self._connected()
                 results = self._carried_out(connection, [work for work, _ in batch])
-            except Exception as error:
-                told = one_line(str(error))
-                for _, future in batch:
-                    _fail(future, InboxUnavailable(f"the inbox cannot be written: {told}"), error)
+            except Exception as error:  # whatever it was, whoever waits must be told
+                _tell([(future, _unavailable(error)) for _, future in batch])
                 if connection is not None:
                     connection.close()
                     connection = None
             else:
-                for (_, future), result in zip(batch, results, strict=True):
-                    if future.set_running_or_notify_cancel():
-                        future.set_result(result)
+                _tell([(future, one) for (_, future), one in zip(batch, results, strict=True)])
         if connection is not None:
             connection.close()
 
-    def _next(self) -> tuple[list[tuple[Work, Future[Any]]], bool]:
-        batch: list[tuple[Work, Future[Any]]] = []
+    def _next(self) -> tuple[list[_Asked], bool]:
+        """Give what is to be done together, and whether it is the last."""
+        batch: list[_Asked] = []
         one = self._todo.get()
+        if self._busy_now:
+            # A crowd: the disk is waited for once for what comes in the meantime.
+            time.sleep(_GATHERING_SECONDS)
         while one is not None:
             batch.append(one)
             if len(batch) == _TOGETHER:
@@ -281,6 +285,7 @@ class _Writer:
             try:
                 one = self._todo.get_nowait()
             except queue.Empty:
+                self._busy_now = len(batch) > 1
                 return batch, False
         return batch, True
 
@@ -317,7 +322,28 @@ class _Writer:
         return connection
 
 
-def _fail(future: Future[Any], error: InboxUnavailable, cause: BaseException) -> None:
+def _unavailable(cause: Exception) -> InboxUnavailable:
+    error = InboxUnavailable(f"the inbox cannot be written: {one_line(str(cause))}")
     error.__cause__ = cause
-    if future.set_running_or_notify_cancel():
-        future.set_exception(error)
+    return error
+
+
+def _tell(results: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    """Hand results to the loops that wait: each is woken once for all of its own."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    for future, result in results:
+        by_loop.setdefault(future.get_loop(), []).append((future, result))
+    for loop, own in by_loop.items():
+        # A loop that has ended waits for nothing any more; what was asked is done.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, own)
+
+
+def _settle(results: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, result in results:
+        if future.done():
+            continue  # given up meanwhile
+        if isinstance(result, InboxUnavailable):
+            future.set_exception(result)
+        else:
+            future.set_result(result)

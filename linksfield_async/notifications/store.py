@@ -22,7 +22,7 @@ class Store:
         self._inbox = inbox
         self._patience = patience
         self._bound = bound
-        self._room = 0
+        self._room = bound or 0
         self._counted = float("-inf")
 
     async def keep(self, stored: Stored) -> Standing | None:
@@ -38,7 +38,7 @@ class Store:
         """Count what waits now and then: between that, what is kept here is counted on."""
         now = asyncio.get_running_loop().time()
         if now - self._counted > _COUNT_EVERY:
-            self._counted = now
+            self._counted = now  # the others go on with what is known until this one has counted
             self._room = bound - await self._within(self._inbox.waiting())
         if self._room <= 0:
             raise InboxUnavailable(f"{bound} messages wait already")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from linksfield_async import Account, CheckoutRefused, Endpoints
 from linksfield_async.checkout.ids import OwnIds
 from linksfield_async.checkout.record import Intent, Record
-from linksfield_async.checkout.saving import loaded, saved
+from linksfield_async.checkout.saving import Summary, loaded, saved, summarized
 from linksfield_async.checkout.state import State, Step
 
 
@@ -107,3 +107,16 @@ def test_any_text_and_amount_survives(name: str, amount: object) -> None:
         ids=OwnIds(order_no="1", pay_id="1", request_order_id="1"),
     )
     assert loaded(saved(one), account) == one
+
+
+def test_a_store_of_ones_own_is_told_what_to_find_a_checkout_by(record: Record) -> None:
+    kept = attrs.evolve(record, reached=State.ORDERED, shown_unpaid=True)
+    assert summarized(saved(kept)) == Summary(
+        state="ordered",
+        request_order_id=record.ids.request_order_id,
+        shown_unpaid=True,
+        shown_renewal=False,
+    )
+    for step, state in ((Step.AUTHORIZING, "unknown"), (Step.CANCELING, "ordered")):
+        under_way = attrs.evolve(kept, under_way=Intent.now(step))
+        assert summarized(saved(under_way)).state == under_way.state == state

@@ -168,17 +168,20 @@ async def test_h06_compressed_bodies_are_not_read(served: Any) -> None:
 
 @pytest.mark.parametrize("name", ["aiohttp", "asgi", "fastapi"])
 async def test_h06_slow_senders_hold_up_nobody(name: str) -> None:
-    one, events = receiver(read_seconds=0.3)
+    one, events = receiver(read_seconds=0.8)
     handler = Granting()
-    async with FRAMEWORKS[name](one, handler) as port:
-        async with connected(port) as (reader, writer), connected(port) as (other, slow):
-            for stream in (writer, slow):
-                stream.write(head("/push/x", signed()[1], 1000) + b'{"a":')
-            answers = [asyncio.create_task(status_of(one)) for one in (reader, other)]
-            await asyncio.sleep(0.05)
-            assert await post(port, *signed()) == 200
-            assert not any(answer.done() for answer in answers)
-            assert [await answer for answer in answers] == [408, 408]
+    async with (
+        FRAMEWORKS[name](one, handler) as port,
+        connected(port) as (reader, writer),
+        connected(port) as (other, slow),
+    ):
+        for stream in (writer, slow):
+            stream.write(head("/push/x", signed()[1], 1000) + b'{"a":')
+        answers = [asyncio.create_task(status_of(one)) for one in (reader, other)]
+        await asyncio.sleep(0.05)
+        assert await post(port, *signed()) == 200
+        assert not any(answer.done() for answer in answers)
+        assert [await answer for answer in answers] == [408, 408]
     assert handler.calls == 1
     assert [event.kind for event in events] == ["taken", "refused", "refused"]
 

@@ -96,10 +96,10 @@ async def test_kept_messages_wait_and_are_taken_once(inbox: Inbox) -> None:
 async def test_a_pause_before_the_next_attempt(inbox: Inbox) -> None:
     await inbox.keep(ONE)
     (claim,) = await inbox.take(lease=60, limit=5)
-    await inbox.release(claim, pause=0.05)
+    await inbox.release(claim, pause=0.4)
     assert await inbox.take(lease=60, limit=5) == []
     assert await inbox.waiting() == 1
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.5)
     (again,) = await inbox.take(lease=60, limit=5)
     assert again.attempt == 2
 
@@ -125,10 +125,10 @@ async def test_many_at_once_get_one_claim(inbox: Inbox) -> None:
 async def test_what_is_done_is_known_for_a_time_and_forgotten(
     address: str,
 ) -> None:
-    async with opened(address, keep=0.05) as inbox:
+    async with opened(address, keep=0.4) as inbox:
         await inbox.finish(await claimed(inbox))
         assert await inbox.acquire(ONE, lease=60) is Standing.DONE
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.5)
         assert (await claimed(inbox)).attempt == 1
 
 

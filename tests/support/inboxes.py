@@ -62,5 +62,5 @@ def program(address: str, grants: Path, message: tuple[bytes, Any], **how: Any) 
         [sys.executable, str(Path(__file__).parent / "inbox_program.py"), json.dumps(told)],
         stdout=subprocess.PIPE,
         cwd=PROJECT,
-        env={**os.environ, "PYTHONPATH": f"{PROJECT}:{Path(__file__).parent}", "PYTHONDEVMODE": ""},
+        env={**os.environ, "PYTHONDEVMODE": ""},
     )

@@ -12,6 +12,7 @@ from .receiver import Handler, Receiver
 
 _log = logging.getLogger("linksfield_async.notifications")
 _LOOK_EVERY = 0.5
+_GATHERING_SECONDS = 0.01
 _GRACE = 5.0
 
 
@@ -48,10 +49,12 @@ async def _work(
             task.add_done_callback(running.discard)
         if len(running) >= concurrency:
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED, timeout=look_every)
+            await asyncio.sleep(_GATHERING_SECONDS)
         elif not claims:
             await _either(ending, receiver, look_every)
         else:
-            await asyncio.sleep(0)
+            # Not at once: a store is asked for several messages at a time.
+            await asyncio.sleep(_GATHERING_SECONDS)
     if running:
         _, late = await asyncio.wait(running, timeout=_GRACE)
         for task in late:
