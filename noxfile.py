@@ -17,10 +17,17 @@ TOOLS = [
     "pytest-asyncio>=1.2",
     "aioresponses==0.7.9",
     "hypothesis>=6.150",
+    "openapi-spec-validator>=0.7.2",
+    "selenium>=4.27",
     "pytest-timeout>=2.4",
     "trustme>=1.2",
     "opentelemetry-sdk>=1.30",
     "coverage[toml]>=7.10",
+    "psycopg[binary]>=3.2",
+    "fastapi>=0.115",
+    "uvicorn>=0.32",
+    "django>=5.1",
+    "flask>=3.1",
 ]
 
 
@@ -31,7 +38,7 @@ def install_wheel(session: nox.Session, *more: str) -> None:
     session.run("python", "-m", "build", "--wheel", "--outdir", str(wheels), ".", silent=True)
     (wheel,) = sorted(wheels.glob("*.whl"), key=lambda path: path.stat().st_mtime)[-1:]
     session.install("--force-reinstall", "--no-deps", str(wheel))
-    session.install(f"{PACKAGE}[cli,otel,parquet] @ {wheel.as_uri()}", *more)
+    session.install(f"{PACKAGE}[cli,otel,parquet,postgres,redis] @ {wheel.as_uri()}", *more)
 
 
 @nox.session
@@ -45,7 +52,9 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types twice, the typing test included."""
-    session.install("-e", ".[cli,otel,parquet]", "mypy==2.4.1", "pyright[nodejs]==1.1.414", "nox")
+    frameworks = ("fastapi>=0.115", "uvicorn>=0.32", "starlette>=0.40", "django>=5.1", "flask>=3.1")
+    session.install("-e", ".[cli,otel,parquet,postgres,redis]", *frameworks)
+    session.install("mypy==2.4.1", "pyright[nodejs]==1.1.414", "nox")
     session.run("mypy")
     session.run("pyright")
 
@@ -86,6 +95,19 @@ def oldest(session: nox.Session) -> None:
     ]
     install_wheel(session, *TOOLS, *lowest)
     session.run("pytest", "-q", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Try the sandbox with requests made up from its OpenAPI document, and any order of calls.
+
+    `-- 1000` tries as many of each operation; 100 unless given.
+    """
+    install_wheel(session, "schemathesis>=4.32", *TOOLS)
+    session.run("python", "tests/fuzz/run.py", *session.posargs)
+    examples = {"LINKSFIELD_TEST_EXAMPLES": "500"}
+    stateful = ("tests/sandbox/test_stateful.py", "--timeout=1200")
+    session.run("pytest", "-q", "-p", "no:schemathesis", *stateful, env=examples)
 
 
 @nox.session

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack
 
 import attrs
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .bulk.engine import Outcomes
     from .bulk.service import Service
     from .bulk.settings import BulkSettings
+    from .checkout.namespace import AsyncCheckout
 
 T = TypeVar("T")
 
@@ -73,6 +75,13 @@ class Client:
         self.payment = AsyncPayment(pipeline)
         self.groups = AsyncGroups(pipeline, share)
         self.orders = AsyncOrders(pipeline)
+
+    @cached_property
+    def checkout(self) -> AsyncCheckout:
+        """Purchases and subscriptions that can be put down and taken up again."""
+        from .checkout.namespace import AsyncCheckout  # noqa: PLC0415 - not every program sells
+
+        return AsyncCheckout(self._pipeline, self.account, self.options.deadline)
 
     @property
     def account(self) -> Account:

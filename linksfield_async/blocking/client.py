@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Iterable
-from typing import Any, NoReturn, Self, TypeVar, Unpack
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack
 
 from ..account import Account
 from ..bulk.settings import BulkSettings
@@ -21,6 +22,9 @@ from ..transport.base import Transport
 from .bulk import BlockingOutcomes, feed_of
 from .groups import BlockingGroups
 from .thread import LoopThread
+
+if TYPE_CHECKING:
+    from .checkout import BlockingCheckouts
 
 T = TypeVar("T")
 
@@ -55,6 +59,13 @@ class SyncClient:
         self.payment = BlockingPayment(self)
         self.groups = BlockingGroups(self, client.groups, self._ready)
         self.orders = BlockingOrders(self)
+
+    @cached_property
+    def checkout(self) -> BlockingCheckouts:
+        """Purchases and subscriptions that can be put down and taken up again."""
+        from .checkout import BlockingCheckouts  # noqa: PLC0415 - not every program sells
+
+        return BlockingCheckouts(self._client.checkout, self._ready)
 
     @property
     def account(self) -> Account:

@@ -1,16 +1,18 @@
-"""A sandbox in a thread of its own, for callers that block and for other processes."""
+"""A sandbox on a loop in a thread of its own, for tests that block."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Any
+from typing import Any, TypeVar
 
 from linksfield_async.sandbox import Sandbox
 
+T = TypeVar("T")
+
 
 class SandboxThread:
-    """Runs a sandbox's loop, so that commands can run one of their own."""
+    """Runs a sandbox's loop, so that others can run one of their own."""
 
     def __init__(self, **settings: Any) -> None:
         self._settings = settings

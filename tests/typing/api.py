@@ -5,6 +5,9 @@ from typing import assert_type
 from linksfield_async.blocking.groups import BlockingGroupJob, BlockingGroups
 from linksfield_async.groups import CardChange, GroupJob, GroupReport, JobStatus, SyncReport
 from linksfield_async.groups.namespace import AsyncGroups
+from linksfield_async import Client, SyncClient
+from linksfield_async.blocking.checkout import BlockingCheckout
+from linksfield_async.checkout import Checkout, Conclusion, State
 from linksfield_async.named import AsyncVshop, BlockingVshop
 from linksfield_async.operations import AutoRenewal, CardVerification, ServicePlan
 
@@ -45,3 +48,14 @@ def groups_blocking(groups: BlockingGroups) -> None:
     assert_type(groups.sync(group_id="G", iccids=["1"]), SyncReport)
     for change in job:
         assert_type(change, CardChange)
+async def checkout(client: Client) -> None:
+    begun = await client.checkout.purchase(iccid="1", plan="1", periods=2, save=print)
+    assert_type(begun, Checkout)
+    assert_type(await begun.refresh(), State)
+    assert_type(await client.checkout.reconcile(begun), Conclusion)
+    await client.checkout.purchase(iccid="1", plan="1", cart="1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def blocking_checkout(client: SyncClient) -> None:
+    assert_type(client.checkout.load("1"), BlockingCheckout)
+    assert_type(client.checkout.load("1").confirm(), State)
