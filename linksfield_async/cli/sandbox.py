@@ -10,6 +10,8 @@ import click
 
 from .session import Session, pass_session
 
+FILE = click.Path(dir_okay=False)
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -26,6 +28,8 @@ from .session import Session, pass_session
 @click.option("--keep-requests", default=100_000, show_default=True, help="How many the log holds.")
 @click.option("--dedupe-orders", is_flag=True, help="Refuse an order number used before.")
 @click.option("--allow-any-host", is_flag=True, help="Permit a host that others can reach.")
+@click.option("--faults", type=FILE, help="TOML file of what is to go wrong.")
+@click.option("--state", type=FILE, help="File that keeps the state over restarts.")
 @pass_session
 def sandbox(session: Session, /, **settings: Any) -> None:
     """Run a stand-in for the service until Ctrl-C.

@@ -14,24 +14,56 @@ from __future__ import annotations
 
 from .answers import Refusal
 from .app import Sandbox
+from .behaviour import GroupBehaviour
 from .cards import Card, CardKind
 from .clock import Clock
+from .fault_plan import Faults
+from .faults import (
+    Fault,
+    cut_answer,
+    drop_answer,
+    drop_request,
+    odd_answer,
+    refuse,
+    server_error,
+    slow,
+    stall,
+    throttled,
+)
 from .log import Received, RequestLog
+from .matched import Matched
 from .sample import SAMPLE_CARDS
+from .scenarios import Scenarios, Situation
 from .serve import serve
 from .stripe import Stripe
-from .world import World
+from .world import CardState, World
 
 __all__ = [
     "SAMPLE_CARDS",
     "Card",
     "CardKind",
+    "CardState",
     "Clock",
+    "Fault",
+    "Faults",
+    "GroupBehaviour",
+    "Matched",
     "Received",
     "Refusal",
     "RequestLog",
     "Sandbox",
+    "Scenarios",
+    "Situation",
     "Stripe",
     "World",
+    "cut_answer",
+    "drop_answer",
+    "drop_request",
+    "odd_answer",
+    "refuse",
     "serve",
+    "server_error",
+    "slow",
+    "stall",
+    "throttled",
 ]

@@ -18,7 +18,8 @@ Data: TypeAlias = Mapping[str, object] | None
 class Refusal(Exception):
     """A request that is refused, or a call that the stand-in for Stripe cannot carry out.
 
-    `detail` goes out as `data.data`, `more` beside it; `head` replaces the outer message.
+    `detail` goes out as `data.data`, `more` beside it; `head` replaces the outer message. A
+    `page` goes out in place of all of it.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Refusal(Exception):
         outcome: str | None = None,
         more: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
+        page: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -38,10 +40,13 @@ class Refusal(Exception):
         self.outcome = outcome or f"refused: {message}"
         self.headers = dict(headers or {})
         self._body = failure(message, detail=detail, head=head, more=more)
+        if page is not None:
+            self._body = page.encode()
+            self.headers.setdefault("Content-Type", "text/html")
 
     @property
     def body(self) -> bytes:
-        """The refusal in the documented failure shape."""
+        """The refusal in the documented failure shape, or its page."""
         return self._body
 
 
@@ -55,6 +60,7 @@ class Answer:
     operation: str | None = None
     path_parameters: Mapping[str, str] | None = None
     headers: Mapping[str, str] | None = None
+    carried_out: bool = False
 
 
 def dump(value: object) -> bytes:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+import attrs
 
 from ..account import Account, Endpoints
+from ..errors import ConfigurationError
+from ..masking import one_line
 from .clock import Clock
 from .dispatch import Dispatcher
+from .fault_file import read_fault_file
+from .fault_plan import Faults
+from .jobs import carry_out
+from .keeper import Keeper
 from .log import RequestLog
+from .scenarios import Scenarios
 from .server import Server
 from .settings import Settings
+from .state import export_state, import_state, made_with
+from .state_file import StateFile
 from .stripe import Stripe
 from .world import World
 
@@ -29,6 +42,8 @@ class Sandbox:
     `keep_requests`   how many requests the log holds
     `dedupe_orders`   refuse an orderNo or payId that was used before (invented)
     `allow_any_host`  permit a host that other machines can reach
+    `faults`          TOML file of faults that hold from the start, see `fault_file`
+    `state`           file that keeps the world over restarts; written while it runs and at close
     """
 
     def __init__(
@@ -45,6 +60,8 @@ class Sandbox:
         keep_requests: int = 100_000,
         dedupe_orders: bool = False,
         allow_any_host: bool = False,
+        faults: str | Path | None = None,
+        state: str | Path | None = None,
     ) -> None:
         self._settings = Settings(
             cards=cards,
@@ -64,7 +81,13 @@ class Sandbox:
         self._world = World(cards=cards, seed=seed, partner_code=partner_code, clock=self.clock)
         self.stripe = Stripe(self._world)
         dispatcher = Dispatcher(self._world, self.stripe, self._settings)
-        self._server = Server(dispatcher, self.requests, self.clock, self._settings)
+        self.faults = Faults(seed)
+        """What goes wrong with requests; nothing, until something is set."""
+        self.scenarios = Scenarios(self._world, self.stripe)
+        self._keeper = None if state is None else Keeper(StateFile(state), self._world)
+        if faults is not None:
+            read_fault_file(faults, self.faults, self._world.group_behaviour)
+        self._server = Server(dispatcher, self.requests, self.clock, self._settings, self.faults)
 
     @property
     def world(self) -> World:
@@ -87,13 +110,41 @@ class Sandbox:
         """The account of the sandbox's partner, ready for a client."""
         return Account(self._settings.partner_code, endpoints=self.endpoints)
 
+    def finish_job(self, request_id: str) -> None:
+        """Carry a group job out at once, whatever its behaviour; one that is done stays so."""
+        job = self.world.jobs.get(request_id)
+        if job is None:
+            raise ConfigurationError(f"no group job has the request id {one_line(request_id)}")
+        job.behaviour = attrs.evolve(job.behaviour, never_ends=False, never_tells=False)
+        carry_out(self._world, job)
+
+    def export_state(self) -> dict[str, Any]:
+        """Give all that the world holds, ready for JSON; see `state` for what is left out."""
+        self.clock.run_due()
+        return export_state(self._world)
+
+    def import_state(self, state: Mapping[str, Any]) -> None:
+        """Put a saved state in place of the world's; it must be of the same cards and seed."""
+        import_state(self._world, state)
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], **settings: Any) -> Self:
+        """Make a sandbox from a saved state; cards, seed and partner code come with it."""
+        sandbox = cls(**{**settings, **made_with(state)})
+        sandbox.import_state(state)
+        return sandbox
+
     async def start(self) -> None:
         """Listen; `async with` does this."""
         await self._server.start()
+        if self._keeper is not None:
+            self._keeper.start()
 
     async def close(self) -> None:
         """Stop listening and end what is under way; the state stays readable."""
         await self._server.close()
+        if self._keeper is not None:
+            await self._keeper.close()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,8 @@ from .stripe import Stripe
 from .stripe_http import STRIPE_PREFIX, StripeHttp
 from .world import World
 
+_log = logging.getLogger(__name__)
+
 Handler = Callable[[Any, str], Data]
 
 
@@ -32,14 +35,14 @@ class Dispatcher:
         self._stripe = StripeHttp(stripe)
         self._handlers: dict[type[Operation[Any]], Handler] = {
             **Shop(world, dedupe_orders=settings.dedupe_orders).handlers(),
-            **Renewals(world, stripe).handlers(),
+            **Renewals(world).handlers(),
             **Cashier(world, stripe).handlers(),
             **GroupDesk(world, job_delay=settings.job_delay).handlers(),
         }
 
     def answer(self, method: str, raw_path: str, query: str, body: bytes) -> Answer:
         """Answer one request; every refusal comes in the documented failure shape."""
-        self._world.clock.run_due()
+        self._run_due()
         answer = Answer(200, b"")
         try:
             if raw_path.startswith(STRIPE_PREFIX):
@@ -49,6 +52,32 @@ class Dispatcher:
         except Refusal as refusal:
             self._refuse(answer, refusal)
         return answer
+
+    def _run_due(self) -> None:
+        try:
+            self._world.clock.run_due()
+        except* Exception as failures:
+            # The one who asks has no part in it: told in the log, and the request goes on.
+            _log.error("what fell due in the sandbox failed", exc_info=failures)
+
+    def operation_of(self, method: str, raw_path: str) -> str | None:
+        """Name the operation that stands on a path, or None."""
+        try:
+            return self._routes.find(method, raw_path)[0].operation.__name__
+        except Refusal:
+            # Answered as usual: what is no operation gets no fault.
+            return None
+
+    def untouched(self, method: str, raw_path: str) -> Answer:
+        """Give the answer of a request to an operation that is not carried out at all."""
+        route, parameters = self._routes.find(method, raw_path)
+        return Answer(
+            0,
+            b"",
+            outcome="not carried out",
+            operation=route.operation.__name__,
+            path_parameters=parameters,
+        )
 
     def refusal(self, refusal: Refusal) -> Answer:
         """Answer a request that could not even be read."""
@@ -70,3 +99,4 @@ class Dispatcher:
         parameters = read_parameters(method, query, body, answer.path_parameters)
         call, partner = checked_call(route, parameters, self._world.partner_codes)
         answer.body = success(route.operation, self._handlers[route.operation](call, partner))
+        answer.carried_out = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from ..operation import Operation
@@ -17,11 +17,15 @@ from ..operations import (
     ListGroups,
     ListGroupSims,
     RemoveSims,
-    SimResult,
 )
 from .answers import Data, Refusal, told
-from .records import Group, Job, SimOutcome
+from .behaviour import GroupBehaviour, IdShape
+from .ids import dice
+from .jobs import carry_out, told_results, told_state
+from .records import Group, Job, JobState, NeedlessChange
 from .world import World
+
+_DONE: frozenset[JobState] = frozenset(("success", "partial", "failed"))
 
 
 class GroupDesk:
@@ -30,6 +34,7 @@ class GroupDesk:
     def __init__(self, world: World, *, job_delay: float) -> None:
         self._world = world
         self._delay = timedelta(seconds=job_delay)
+        world.clock.on("job", lambda request_id, _: carry_out(world, world.jobs[request_id]))
 
     def handlers(self) -> dict[type[Operation[Any]], Callable[[Any, str], Data]]:
         """Say which method carries out which operation."""
@@ -53,36 +58,75 @@ class GroupDesk:
         group = self._group(call.group_id, partner)
         if not call.iccids:
             raise Refusal("the list of cards is empty")
-        now = self._world.clock.now()
+        self._check_size(len(call.iccids))
+        behaviour = self._world.group_behaviour.taken()
+        before = next(reversed(self._world.jobs), None)
+        job = self._new_job(call, group, behaviour, adding=adding)
+        self._judge(job)
+        return self._told_id(behaviour.request_id, job.request_id, before or job.request_id)
+
+    def _check_size(self, count: int) -> None:
+        behaviour = self._world.group_behaviour
+        if behaviour.max_cards is None or count <= behaviour.max_cards:
+            return
+        page = behaviour.too_many == "413 page"
+        raise Refusal(
+            f"at most {behaviour.max_cards} sim_ids may be given in one request, not {count}",
+            status=None if behaviour.too_many == "refused" else 413,
+            outcome=f"refused: {count} cards are too many",
+            page="<html><h1>413 Request Entity Too Large</h1></html>" if page else None,
+        )
+
+    def _new_job(
+        self,
+        call: AddSims | RemoveSims,
+        group: Group,
+        behaviour: GroupBehaviour,
+        *,
+        adding: bool,
+    ) -> Job:
+        world, now = self._world, self._world.clock.now()
+        number = world.ids.number("job")
+        delay = self._delay if behaviour.delay is None else timedelta(seconds=behaviour.delay)
+        if behaviour.delay_spread:
+            chance = dice(world.seed, f"delay of job {number}")
+            delay += timedelta(seconds=chance.uniform(0, behaviour.delay_spread))
+        as_number = behaviour.request_id == "number"
         job = Job(
-            request_id=f"REQ{self._world.ids.number('job'):010d}",
+            request_id=str(10_000_000_000 + number) if as_number else f"REQ{number:010d}",
+            number=number,
             group=group,
             adding=adding,
             iccids=tuple(call.iccids),
             accepted=now,
-            due=now + self._delay,
+            due=now + delay,
+            behaviour=behaviour,
         )
-        self._world.jobs[job.request_id] = job
-        self._world.clock.at(job.due, lambda _: self._carry_out(job))
-        return told(Accepted, request_id=job.request_id)
+        world.jobs[job.request_id] = job
+        if not behaviour.never_ends:
+            world.clock.plan(job.due, "job", job.request_id)
+        return job
 
-    def _carry_out(self, job: Job) -> None:
-        one = self._add_one if job.adding else self._remove_one
-        job.outcomes = [SimOutcome(iccid, one(job.group, iccid)) for iccid in job.iccids]
+    def _judge(self, job: Job) -> None:
+        """Note the cards whose change is needless, as the group stands at the receipt."""
+        for iccid in job.iccids:
+            if job.group.will_hold(iccid) is job.adding:
+                self._world.note_needless(
+                    NeedlessChange(
+                        job.accepted, job.group.group_id, iccid, job.adding, job.request_id
+                    )
+                )
+            job.group.announce(iccid, adding=job.adding)
 
-    def _add_one(self, group: Group, iccid: str) -> str | None:
-        problem = self._world.card_problem(iccid, group.partner_code)
-        if problem is None and iccid in group.members:
-            problem = "the card is in the group already"
-        if problem is None:
-            group.members[iccid] = None
-        return problem
-
-    def _remove_one(self, group: Group, iccid: str) -> str | None:
-        if iccid not in group.members:
-            return "the card is not in the group"
-        del group.members[iccid]
-        return None
+    def _told_id(self, shape: IdShape, request_id: str, before: str) -> Data:
+        told_ids: dict[IdShape, object] = {
+            "normal": request_id,
+            "missing": None,
+            "empty": "",
+            "number": int(request_id) if request_id.isdigit() else request_id,
+            "repeated": before,
+        }
+        return told(Accepted, request_id=told_ids[shape])
 
     def list_sims(self, call: ListGroupSims, partner: str) -> Data:
         """List the cards of a group in the order they were added, all at once."""
@@ -111,17 +155,22 @@ class GroupDesk:
         job = self._world.jobs.get(call.request_id)
         if job is None or job.group.partner_code != partner:
             raise Refusal("request_id is unknown")
-        now: datetime = self._world.clock.now()
-        results = [
-            told(
-                SimResult,
-                iccid=outcome.iccid,
-                status="success" if outcome.problem is None else "failed",
-                message=outcome.problem,
+        now, behaviour = self._world.clock.now(), job.behaviour
+        job.polls += 1
+        early = now < job.accepted + timedelta(seconds=behaviour.result_delay)
+        gone = behaviour.vanishes_after is not None and job.polls > behaviour.vanishes_after
+        if early or gone:
+            raise Refusal(
+                "request_id is unknown", status=404 if behaviour.unknown_as == "404" else None
             )
-            for outcome in job.outcomes or ()
-        ]
-        return told(AsyncResult, request_id=job.request_id, status=job.state(now), results=results)
+        state = told_state(job, now)
+        results = told_results(self._world, job) if state in _DONE else []
+        return told(
+            AsyncResult,
+            request_id=job.request_id,
+            status=behaviour.words.get(state, state),
+            results=results,
+        )
 
     def _group(self, group_id: str, partner: str) -> Group:
         group = self._world.groups.get(group_id)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import string
+from collections.abc import Mapping
+from typing import Any
 
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -36,3 +38,15 @@ class Ids:
         """Count upwards from 1, for each kind on its own."""
         self._numbers[kind] = self._numbers.get(kind, 0) + 1
         return self._numbers[kind]
+
+    def saved(self) -> dict[str, Any]:
+        """Give what decides which ids come next, ready for JSON."""
+        version, inner, gauss = self._dice.getstate()
+        return {"dice": [version, list(inner), gauss], "numbers": dict(self._numbers)}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go on from where something was saved."""
+        version, inner, gauss = saved["dice"]
+        chance = random.Random()  # noqa: S311 - meant to repeat
+        chance.setstate((version, tuple(inner), gauss))
+        self._dice, self._numbers = chance, {str(k): int(v) for k, v in saved["numbers"].items()}

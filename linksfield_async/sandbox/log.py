@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -13,15 +14,22 @@ import attrs
 from ..errors import ConfigurationError
 from ..operation import Operation
 from ..operations import OPERATIONS
-from .answers import Refusal
+from .answers import Refusal, dump
+from .matched import Matched, shown
 from .reading import read_parameters
 
+_NEW_EACH_TIME = ("sign", "tradeTime")
 _NAMES = frozenset(operation.__name__ for operation in OPERATIONS)
 
 
 @attrs.frozen
 class Received:
-    """One request as it came in, and how it was answered; `outcome` is "ok" or says why not."""
+    """One request as it came in, and how it was answered.
+
+    `outcome` is "ok" or says why not. `fault` names what was made to go wrong, None where nothing
+    was. `status` is what was answered, 0 where a fault ate the answer. `carried_out` tells
+    whether the operation was carried out, whatever the client was told.
+    """
 
     index: int
     time: datetime
@@ -34,6 +42,8 @@ class Received:
     body: bytes = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(repr=False)
     path_parameters: Mapping[str, str] = attrs.field(repr=False)
+    carried_out: bool = False
+    fault: str | None = None
 
     @property
     def params(self) -> dict[str, object]:
@@ -66,10 +76,27 @@ class RequestLog(Sequence[Received]):
         self._kept.append(request)
         self.total += 1
 
-    def of(self, operation: type[Operation[Any]] | str) -> list[Received]:
-        """List the kept requests of one operation, given as class or name."""
+    def of(self, operation: type[Operation[Any]] | str, **parameters: object) -> Matched:
+        """List the kept requests of one operation, given as class or name; see `Matched`."""
         name = operation_name(operation)
-        return [request for request in self._kept if request.operation == name]
+        found = [request for request in self._kept if request.operation == name]
+        matched = Matched(found, name, self)
+        return matched.where(**parameters) if parameters else matched
+
+    @property
+    def last(self) -> Received:
+        """The latest request; fails where there is none."""
+        return Matched(self._kept, "any request", self).last
+
+    def transcript(self) -> list[str]:
+        """Write a line for each kept request, without what differs from run to run.
+
+        That is times, signs and addresses; the same seed and the same calls give the same lines.
+        """
+        return [
+            f"{shown(request)} carried_out={request.carried_out} {_digest(request.params)}"
+            for request in self._kept
+        ]
 
     def clear(self) -> None:
         """Drop the kept requests; `total` stays."""
@@ -95,3 +122,8 @@ class RequestLog(Sequence[Received]):
 
     def __repr__(self) -> str:
         return f"<{len(self._kept)} requests kept of {self.total}>"
+
+
+def _digest(parameters: Mapping[str, object]) -> str:
+    stable = {name: one for name, one in parameters.items() if name not in _NEW_EACH_TIME}
+    return hashlib.sha256(dump(sorted(stable.items()))).hexdigest()[:16]

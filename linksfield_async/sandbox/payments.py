@@ -18,7 +18,7 @@ from ..operations import (
     SubscriptionAuthorization,
 )
 from .answers import Data, Refusal, told
-from .records import Order, Payment, PaymentMethod, PaymentState, Setup, Subscription
+from .records import Order, Payment, PaymentState, Setup
 from .shop import same_amount
 from .stripe import Stripe
 from .world import World
@@ -58,7 +58,7 @@ class Cashier:
             self._world.clock.now(),
             client_secret=self._world.ids.client_secret("pi"),
         )
-        self._stripe.add_payment(payment)
+        self._world.ledger.add_payment(payment)
         return told(
             PaymentAuthorization,
             client_secret=payment.client_secret,
@@ -76,7 +76,7 @@ class Cashier:
             plan_id=self._world.ids.token("plan"),
             client_secret=self._world.ids.client_secret("seti"),
         )
-        self._stripe.add_setup(setup)
+        self._world.ledger.add_setup(setup)
         return told(
             SubscriptionAuthorization,
             plan_id=setup.plan_id,
@@ -87,7 +87,7 @@ class Cashier:
     def subscribe(self, call: StripeSubDirectly, partner: str) -> Data:
         """Charge the first period and subscribe; a declined charge leaves it `incomplete`."""
         order = self._unpaid_order(call, partner)
-        setup = self._stripe.setup_of_plan(call.plan_id)
+        setup = self._world.ledger.setup_of_plan(call.plan_id)
         if setup is None or setup.order.pay_id != order.pay_id:
             raise Refusal("plan_id was not made for this payId")
         method = self._world.methods.get(call.pm_id)
@@ -95,7 +95,7 @@ class Cashier:
             raise Refusal("pm_id does not come from the plan's confirmed setup intent")
         if setup.order.paid is not None:
             raise Refusal("the order is already paid")
-        subscription = self._subscription(setup.order, method)
+        subscription = self._stripe.new_subscription(setup.order, method, self._world.clock.now())
         self._stripe.start(subscription)
         return told(
             StripeSubscription,
@@ -104,18 +104,6 @@ class Cashier:
             product_id=subscription.product_id,
             status=subscription.state,
             sub_id=subscription.sub_id,
-        )
-
-    def _subscription(self, order: Order, method: PaymentMethod) -> Subscription:
-        ids = self._world.ids
-        return Subscription(
-            order,
-            method,
-            sub_id=ids.token("sub"),
-            customer_id=ids.token("cus", 14),
-            product_id=ids.token("prod", 14),
-            state="incomplete",
-            since=self._world.clock.now(),
         )
 
     def query(self, call: ResultQuery, partner: str) -> Data:
@@ -152,7 +140,9 @@ class Cashier:
         return order
 
     def _result(self, orders: list[Order]) -> Data:
-        payments = [payment for order in orders for payment in self._stripe.payments_of(order)]
+        payments = [
+            payment for order in orders for payment in self._world.ledger.payments_of(order)
+        ]
         latest = payments[-1] if payments else None
         payment = next((one for one in payments if one.state == "paid"), latest)
         order = orders[-1] if payment is None else payment.order

@@ -9,13 +9,14 @@ from typing import Literal, TypeAlias
 import attrs
 
 from ..masking import mask_iccid, mask_secret
+from .behaviour import GroupBehaviour
 from .plans import Plan
 
 DAYS_OF_A_MONTH = 30
 
 OrderState: TypeAlias = Literal["unpaid", "pending", "in use", "expired"]
 PaymentState: TypeAlias = Literal["pending", "paid", "failed"]
-SubscriptionState: TypeAlias = Literal["active", "incomplete", "canceled", "unpaid"]
+SubscriptionState: TypeAlias = Literal["active", "incomplete", "past_due", "canceled", "unpaid"]
 JobState: TypeAlias = Literal["pending", "processing", "success", "partial", "failed"]
 
 
@@ -120,6 +121,8 @@ class Subscription:
     state: SubscriptionState
     since: datetime
     charges: list[Payment] = attrs.field(factory=list, repr=_counted)
+    retries: int = 0
+    """How many times a declined renewal was put off."""
 
 
 @attrs.define(eq=False)
@@ -131,6 +134,37 @@ class Group:
     partner_code: str
     bundles: tuple[Plan, ...] = attrs.field(repr=_counted)
     members: dict[str, None] = attrs.field(factory=dict, repr=_counted)
+    _coming: dict[str, tuple[int, bool]] = attrs.field(factory=dict, repr=False)
+    """Cards with accepted changes under way: how many, and whether the last one adds."""
+
+    def will_hold(self, iccid: str) -> bool:
+        """Tell whether a card is a member once all accepted changes are carried out."""
+        _, adding = self._coming.get(iccid, (0, iccid in self.members))
+        return adding
+
+    def announce(self, iccid: str, *, adding: bool) -> None:
+        """Keep in mind that a change of a card was accepted."""
+        count, _ = self._coming.get(iccid, (0, adding))
+        self._coming[iccid] = (count + 1, adding)
+
+    def settle(self, iccid: str) -> None:
+        """Forget a change that was carried out or failed."""
+        count, adding = self._coming[iccid]
+        if count > 1:
+            self._coming[iccid] = (count - 1, adding)
+        else:
+            del self._coming[iccid]
+
+
+@attrs.frozen
+class NeedlessChange:
+    """A card that was added while a member or to be one, or removed while neither."""
+
+    time: datetime
+    group_id: str
+    iccid: str = attrs.field(repr=mask_iccid)
+    adding: bool
+    request_id: str
 
 
 @attrs.frozen
@@ -146,11 +180,17 @@ class Job:
     """A change of a group that runs in the background."""
 
     request_id: str
+    number: int
     group: Group = attrs.field(repr=lambda group: group.group_id)
     adding: bool
     iccids: tuple[str, ...] = attrs.field(repr=_counted)
     accepted: datetime
     due: datetime
+    behaviour: GroupBehaviour = attrs.field(repr=False)
+    polls: int = 0
+    """How many times its result was asked for."""
+    told_done: int = 0
+    """How many times it was told, or would have been told, that it is done."""
     outcomes: list[SimOutcome] | None = attrs.field(default=None, repr=False)
 
     def state(self, now: datetime) -> JobState:

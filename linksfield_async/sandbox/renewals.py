@@ -9,7 +9,6 @@ from ..operation import Operation
 from ..operations import AutoRenewal, CancelAutoRenewalRecord, QueryAutoRenewalRecord
 from .answers import Data, Refusal, told
 from .records import Subscription
-from .stripe import Stripe
 from .world import World
 
 _PACKAGE_TYPE = "5"
@@ -19,9 +18,8 @@ _PACKAGE_TYPE = "5"
 class Renewals:
     """Plays the renewal record of a card."""
 
-    def __init__(self, world: World, stripe: Stripe) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
-        self._stripe = stripe
 
     def handlers(self) -> dict[type[Operation[Any]], Callable[[Any, str], Data]]:
         """Say which method carries out which operation."""
@@ -30,12 +28,12 @@ class Renewals:
     def _active(self, iccid: str) -> list[Subscription]:
         return [
             subscription
-            for subscription in self._stripe.subscriptions_of(iccid)
-            if subscription.state == "active"
+            for subscription in self._world.ledger.subscriptions_of(iccid)
+            if subscription.state in ("active", "past_due")
         ]
 
     def query(self, call: QueryAutoRenewalRecord, partner: str) -> Data:
-        """Give the latest active renewal of a card; `{}` where there is none (invented)."""
+        """Give the latest live renewal of a card; `{}` where there is none (invented)."""
         self._world.need_card(call.iccid, partner)
         active = self._active(call.iccid)
         if not active:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
+from http import HTTPStatus
 from types import MappingProxyType
 
+import attrs
 from aiohttp import web
 
 from ..errors import ConfigurationError
 from .answers import Answer, Refusal
 from .clock import Clock
 from .dispatch import Dispatcher
+from .fault_plan import Faults
+from .faults import Fault
 from .log import Received, RequestLog
 from .settings import Settings
 
@@ -19,6 +24,8 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 """The largest body that is read (invented); about 180,000 ICCIDs."""
 
 _CLOSING_SECONDS = 0.5
+_LOOK_SECONDS = 0.2
+"""How often a stalled request looks whether its client is still there."""
 _JSON = {"Content-Type": "application/json"}
 _ALL_INTERFACES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked up, never bound to
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -29,9 +36,16 @@ class Server:
     """One listening address; can be started again after it was closed."""
 
     def __init__(
-        self, dispatcher: Dispatcher, log: RequestLog, clock: Clock, settings: Settings
+        self,
+        dispatcher: Dispatcher,
+        log: RequestLog,
+        clock: Clock,
+        settings: Settings,
+        faults: Faults,
     ) -> None:
         self._dispatcher = dispatcher
+        self._faults = faults
+        self._closing = asyncio.Event()
         self._log = log
         self._clock = clock
         self._settings = settings
@@ -50,6 +64,7 @@ class Server:
         """Listen on the host and port of the settings."""
         if self._runner is not None:
             raise ConfigurationError("the sandbox is already running")
+        self._closing = asyncio.Event()
         # One address: `localhost` may mean two, and a free port is free on one of them only.
         host = "127.0.0.1" if self._settings.host == "localhost" else self._settings.host
         server = web.Server(self._handle, access_log=None, auto_decompress=False)
@@ -71,40 +86,86 @@ class Server:
 
     async def close(self) -> None:
         """Stop listening; what is under way has half a second to end."""
+        self._closing.set()
         runner, self._runner, self._url = self._runner, None, None
         if runner is not None:
             await runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        body, url = b"", request.rel_url
+        fault = self._fault(request)
+        body, answer = await self._answer(request, fault)
+        if fault is not None:
+            fault = self._settled(fault, answer)
+        self._record(request, body, answer, fault)
+        wait = self._settings.latency + (0.0 if fault is None else fault.delay)
+        if wait:
+            await asyncio.sleep(wait)
+        if fault is not None and fault.ending != "answered":
+            await self._end(request, fault, answer)
+        headers = {**_JSON, **answer.headers} if answer.headers else _JSON
+        return web.Response(body=answer.body, status=answer.status or 503, headers=headers)
+
+    def _fault(self, request: web.BaseRequest) -> Fault | None:
+        if not self._faults:
+            return None
+        operation = self._dispatcher.operation_of(request.method, request.rel_url.raw_path)
+        return None if operation is None else self._faults.draw(operation)
+
+    async def _answer(self, request: web.BaseRequest, fault: Fault | None) -> tuple[bytes, Answer]:
+        """Read a request and have it carried out, as far as its fault lets it."""
+        url = request.rel_url
+        if fault is not None and not fault.reads:
+            return b"", self._dispatcher.untouched(request.method, url.raw_path)
         try:
             body = await _read(request)
         except Refusal as refusal:
-            answer = self._dispatcher.refusal(refusal)
-        else:
-            answer = self._dispatcher.answer(
-                request.method, url.raw_path, url.raw_query_string, body
-            )
-        self._record(request, body, answer)
-        if self._settings.latency:
-            await asyncio.sleep(self._settings.latency)
-        headers = {**_JSON, **answer.headers} if answer.headers else _JSON
-        return web.Response(body=answer.body, status=answer.status, headers=headers)
+            return b"", self._dispatcher.refusal(refusal)
+        if fault is not None and not fault.carries_out:
+            return body, self._dispatcher.untouched(request.method, url.raw_path)
+        query = url.raw_query_string
+        return body, self._dispatcher.answer(request.method, url.raw_path, query, body)
 
-    def _record(self, request: web.BaseRequest, body: bytes, answer: Answer) -> None:
+    def _settled(self, fault: Fault, answer: Answer) -> Fault:
+        """Put the fault's answer in place of the sandbox's, and say where it is cut."""
+        if fault.reply is not None:
+            answer.status, answer.body = fault.reply.status, fault.reply.body
+            answer.headers = fault.reply.headers
+        if fault.ending == "cut":
+            at = self._faults.cut_at(fault, len(_raw(answer)))
+            return attrs.evolve(fault, cut=at, name=f"{fault.name} at {at}")
+        return fault
+
+    async def _end(self, request: web.BaseRequest, fault: Fault, answer: Answer) -> None:
+        """End the connection without a whole answer, at once or when the client has left."""
+        transport = request.transport
+        if fault.ending == "stalled":
+            while not self._closing.is_set() and request.transport is not None:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._closing.wait(), _LOOK_SECONDS)
+        if transport is not None:
+            if fault.ending == "cut":
+                transport.write(_raw(answer)[: fault.cut])
+            transport.close()
+
+    def _record(
+        self, request: web.BaseRequest, body: bytes, answer: Answer, fault: Fault | None
+    ) -> None:
         url = request.rel_url
+        ended = fault is None or fault.ending in ("answered", "cut")
         received = Received(
             index=self._log.total,
             time=self._clock.now(),
             method=request.method,
             path=url.raw_path,
             operation=answer.operation,
-            status=answer.status,
+            status=answer.status if ended else 0,
             outcome=answer.outcome,
             query=url.raw_query_string,
             body=body,
             headers=self._shared(request.headers),
             path_parameters=answer.path_parameters or _NONE,
+            carried_out=answer.carried_out,
+            fault=None if fault is None else fault.name,
         )
         self._log.add(received)
 
@@ -117,6 +178,14 @@ class Server:
             if len(self._headers) < _SHARED_HEADERS:
                 self._headers[key] = headers
         return shared
+
+
+def _raw(answer: Answer) -> bytes:
+    """Write an answer as it goes over the wire, to be cut."""
+    headers = {**_JSON, **(answer.headers or {}), "Content-Length": str(len(answer.body))}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    reason = HTTPStatus(answer.status).phrase
+    return f"HTTP/1.1 {answer.status} {reason}\r\n{lines}\r\n".encode() + answer.body
 
 
 async def _read(request: web.BaseRequest) -> bytes:

@@ -27,7 +27,8 @@ def _whole(least: int, most: int) -> Check:
     return check
 
 
-def _seconds(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+def seconds(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    """Check a time in seconds."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or not 0 <= value <= _A_YEAR:
         raise ConfigurationError(
@@ -35,7 +36,8 @@ def _seconds(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         )
 
 
-def _flag(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+def flag(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    """Check that something is True or False."""
     if not isinstance(value, bool):
         raise ConfigurationError(f"{attribute.name} must be True or False, not {value!r}")
 
@@ -61,12 +63,12 @@ class Settings:
     partner_code: str = attrs.field(validator=_text)
     host: str = attrs.field(validator=_text)
     port: int = attrs.field(validator=_whole(0, 65_535))
-    job_delay: float = attrs.field(validator=_seconds)
+    job_delay: float = attrs.field(validator=seconds)
     failure_status: int = attrs.field(validator=_failure_status)
-    latency: float = attrs.field(validator=_seconds)
+    latency: float = attrs.field(validator=seconds)
     keep_requests: int = attrs.field(validator=_whole(0, 10_000_000))
-    dedupe_orders: bool = attrs.field(validator=_flag)
-    allow_any_host: bool = attrs.field(validator=_flag)
+    dedupe_orders: bool = attrs.field(validator=flag)
+    allow_any_host: bool = attrs.field(validator=flag)
 
     def __attrs_post_init__(self) -> None:
         if not self.allow_any_host and not is_loopback(self.host):

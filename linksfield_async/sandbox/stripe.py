@@ -7,11 +7,14 @@ that a purchase can be played to its end without either.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from .answers import Refusal
-from .records import Order, Payment, PaymentMethod, Setup, Subscription
+from .records import Order, Payment, PaymentMethod, Subscription
 from .world import World
+
+RETRY_DAYS = (3.0, 5.0, 7.0)
+"""When a declined renewal is tried again; invented, after what Stripe may be set to."""
 
 
 class Stripe:
@@ -19,36 +22,9 @@ class Stripe:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._by_secret: dict[str, Payment] = {}
-        self._by_order: dict[int, list[Payment]] = {}
-        self._setups: dict[str, Setup] = {}
-        self._setups_by_plan: dict[str, Setup] = {}
-        self._subscriptions: dict[str, list[Subscription]] = {}
-
-    def add_payment(self, payment: Payment) -> None:
-        """Keep a payment; without a client secret nobody but Stripe can decide it."""
-        self._world.payments.append(payment)
-        self._by_order.setdefault(payment.order.number, []).append(payment)
-        if payment.client_secret is not None:
-            self._by_secret[payment.client_secret] = payment
-
-    def add_setup(self, setup: Setup) -> None:
-        """Keep a setup intent."""
-        self._world.setups.append(setup)
-        self._setups[setup.client_secret] = setup
-        self._setups_by_plan[setup.plan_id] = setup
-
-    def payments_of(self, order: Order) -> Sequence[Payment]:
-        """List the payments of an order, oldest first."""
-        return self._by_order.get(order.number, ())
-
-    def setup_of_plan(self, plan_id: str) -> Setup | None:
-        """Find the setup intent that a plan id was made with."""
-        return self._setups_by_plan.get(plan_id)
-
-    def subscriptions_of(self, iccid: str) -> Sequence[Subscription]:
-        """List the subscriptions of a card, oldest first."""
-        return self._subscriptions.get(iccid, ())
+        self.retry_days: Sequence[float] = RETRY_DAYS
+        """Days after a declined renewal until it is tried again, each counted from the last."""
+        world.clock.on("renewal", self._renew)
 
     def complete(self, client_secret: str) -> Payment:
         """Let a payment succeed, even after it was declined; its order is then paid."""
@@ -70,7 +46,7 @@ class Stripe:
 
         With `declines` the payment method refuses every charge.
         """
-        setup = self._setups.get(client_secret)
+        setup = self._world.ledger.setup(client_secret)
         if setup is None:
             raise Refusal("no setup intent has this client secret")
         if setup.method is None:
@@ -86,16 +62,37 @@ class Stripe:
             raise Refusal("no payment method has this id")
         method.declines = declines
 
+    def pay(self, order: Order, when: datetime) -> Payment:
+        """Pay an order in one go, as if the payer had done so at a time."""
+        payment = Payment(order, order.amount, order.currency.lower(), when)
+        self._world.ledger.add_payment(payment)
+        self._take(payment, when)
+        return payment
+
+    def new_subscription(
+        self, order: Order, method: PaymentMethod, since: datetime
+    ) -> Subscription:
+        """Make a subscription that is not started yet."""
+        ids = self._world.ids
+        return Subscription(
+            order,
+            method,
+            sub_id=ids.token("sub"),
+            customer_id=ids.token("cus", 14),
+            product_id=ids.token("prod", 14),
+            state="incomplete",
+            since=since,
+        )
+
     def start(self, subscription: Subscription) -> None:
         """Charge the first period; where it is paid the subscription becomes active."""
-        self._world.subscriptions.append(subscription)
-        self._subscriptions.setdefault(subscription.order.iccid, []).append(subscription)
-        if self._charge(subscription, self._world.clock.now()):
+        self._world.ledger.add_subscription(subscription)
+        if self._charge(subscription, subscription.since):
             subscription.state = "active"
             self._await_renewal(subscription)
 
     def _payment(self, client_secret: str) -> Payment:
-        payment = self._by_secret.get(client_secret)
+        payment = self._world.ledger.payment(client_secret)
         if payment is None:
             raise Refusal("no payment intent has this client secret")
         return payment
@@ -110,7 +107,7 @@ class Stripe:
     def _charge(self, subscription: Subscription, when: datetime) -> bool:
         order = subscription.order
         payment = Payment(order, order.amount, order.currency.lower(), when)
-        self.add_payment(payment)
+        self._world.ledger.add_payment(payment)
         subscription.charges.append(payment)
         if subscription.method.declines:
             payment.state = "failed"
@@ -121,17 +118,33 @@ class Stripe:
     def _await_renewal(self, subscription: Subscription) -> None:
         due = subscription.order.end
         if due is not None:
-            self._world.clock.at(due, lambda when: self._renew(subscription, when))
+            self._world.clock.plan(due, "renewal", subscription.sub_id)
 
-    def _renew(self, subscription: Subscription, when: datetime) -> None:
-        """Charge the next period; a failed charge ends the subscription as `unpaid`."""
+    def _renew(self, sub_id: str, when: datetime) -> None:
+        """Charge the next period; a good charge extends the service."""
+        subscription = self._world.ledger.subscription(sub_id)
         end = subscription.order.end
-        if subscription.state != "active" or end is None:
+        if subscription.state not in ("active", "past_due") or end is None:
             return
         # The order may have been moved back behind another one that was extended.
         if end <= when:
             if not self._charge(subscription, when):
-                subscription.state = "unpaid"
+                self._declined(subscription, when)
                 return
+            subscription.state, subscription.retries = "active", 0
             self._world.orders.extend(subscription.order)
         self._await_renewal(subscription)
+
+    def _declined(self, subscription: Subscription, when: datetime) -> None:
+        """Try again later; at last give up and suspend a card that has nothing else paid."""
+        if subscription.retries < len(self.retry_days):
+            again = when + timedelta(days=self.retry_days[subscription.retries])
+            subscription.state = "past_due"
+            subscription.retries += 1
+            self._world.clock.plan(again, "renewal", subscription.sub_id)
+            return
+        subscription.state = "unpaid"
+        iccid = subscription.order.iccid
+        paid = self._world.orders.of_card(iccid)
+        if all(order.state(when) in ("unpaid", "expired") for order in paid):
+            self._world.suspend(iccid)

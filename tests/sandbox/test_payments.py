@@ -264,17 +264,67 @@ async def test_cancelled_renewal_runs_to_its_end(call, subscribe, card):
     assert len(call.sandbox.world.payments) == 1
 
 
-async def test_declined_renewal_ends_it(call, subscribe, card):
+async def test_declined_renewal_is_tried_again_and_ends_in_suspension(call, subscribe, card):
     _, pm_id = await subscribe()
+    world = call.sandbox.world
     call.sandbox.clock.advance(days=31)
     call.sandbox.stripe.set_declines(pm_id)
-    call.sandbox.clock.advance(days=100)
-    [subscription] = call.sandbox.world.subscriptions
-    assert subscription.state == "unpaid"
-    assert [payment.state for payment in subscription.charges] == ["paid", "paid", "failed"]
+    call.sandbox.clock.advance(days=30)
+    [subscription] = world.subscriptions
+    assert subscription.state == "past_due"
+    # Out of service, but not given up yet.
     assert await in_use(call, card) == []
-    assert (await call(QUERY, deviceCode=card)).body == {}
+    assert (await call(QUERY, deviceCode=card)).body["orderNo"] == "NO1"
+    call.sandbox.clock.advance(days=100)
+    assert subscription.state == "unpaid"
+    charged = [(one.created.date().isoformat(), one.state) for one in subscription.charges]
+    assert charged == [
+        ("2026-01-01", "paid"),
+        ("2026-01-31", "paid"),
+        ("2026-03-02", "failed"),
+        ("2026-03-05", "failed"),
+        ("2026-03-10", "failed"),
+        ("2026-03-17", "failed"),
+    ]
     assert await words(call) == ("1", "SUCCESS")
+    assert (await call(QUERY, deviceCode=card)).refusal == "the card is suspended"
+    assert (world.card(card).kind, world.is_valid(card)) == ("suspended", False)
+    world.reinstate(card)
+    assert (await call(QUERY, deviceCode=card)).body == {}
+
+
+async def test_renewal_that_is_paid_late_goes_on(call, subscribe, card):
+    _, pm_id = await subscribe()
+    call.sandbox.stripe.set_declines(pm_id)
+    call.sandbox.clock.advance(days=32)
+    assert call.sandbox.world.subscriptions[0].state == "past_due"
+    call.sandbox.stripe.set_declines(pm_id, declines=False)
+    call.sandbox.clock.advance(days=1)
+    [subscription] = call.sandbox.world.subscriptions
+    assert (subscription.state, subscription.retries) == ("active", 0)
+    assert await in_use(call, card) == ["2026-03-02"]
+    call.sandbox.clock.advance(days=30)
+    assert [payment.state for payment in subscription.charges] == [
+        "paid", "failed", "paid", "paid"
+    ]  # fmt: skip
+
+
+async def test_no_second_try_where_none_is_wanted(call, subscribe, card):
+    call.sandbox.stripe.retry_days = ()
+    _, pm_id = await subscribe()
+    call.sandbox.stripe.set_declines(pm_id)
+    call.sandbox.clock.advance(days=30)
+    assert call.sandbox.world.card(card).kind == "suspended"
+
+
+async def test_card_with_another_plan_is_not_suspended(call, subscribe, buy, card):
+    call.sandbox.stripe.retry_days = ()
+    _, pm_id = await subscribe()
+    await buy("2")
+    call.sandbox.stripe.set_declines(pm_id)
+    call.sandbox.clock.advance(days=30)
+    assert call.sandbox.world.subscriptions[0].state == "unpaid"
+    assert await in_use(call, card) == ["2026-03-02"]
 
 
 async def test_renewal_moves_what_waits_behind_it(call, subscribe, buy, card):
