@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import os
 from typing import Any
 
 import click
 
+from ..account import Endpoints
+from ..openapi import openapi as openapi_document
 from ..operation import Evidence
 from .catalogue import Entry, Field, catalogue
 from .output import show_json, show_table
-from .session import json_option
+from .session import Session, json_option, pass_session
 
 _HOW = """\
 A name that is assumed can be replaced, here or in a TOML file named by LINKSFIELD_WIRE_NAMES:
@@ -20,14 +23,26 @@ A name that is assumed can be replaced, here or in a TOML file named by LINKSFIE
 @click.command()
 @click.argument("name", required=False)
 @click.option("--assumed", is_flag=True, help="Only assumed names, with their keys in wire_names.")
+@click.option("--openapi", is_flag=True, help="Write all of them as an OpenAPI 3.1 document.")
 @json_option
-def operations(name: str | None, assumed: bool, as_json: bool) -> None:
+@pass_session
+def operations(
+    session: Session, name: str | None, assumed: bool, openapi: bool, as_json: bool
+) -> None:
     """List every operation and field with its wire name and how well it is known.
 
     NAME is an operation's class, its name on the wire, or its method: SingleVerify, singleVerify,
     vshop.verify_card. Evidence is seed (in the documents the project began from), documented (in
     another published page), or assumed (nothing is published).
+
+    The OpenAPI document has the addresses of --endpoints, the test ones unless given.
     """
+    if openapi:
+        if name is not None or assumed:
+            raise click.UsageError("--openapi writes all operations and fields")
+        addresses = session.endpoints or os.environ.get("LINKSFIELD_ENDPOINTS") or "test"
+        show_json(openapi_document(Endpoints.named(addresses)))
+        return
     entries = list(catalogue())
     if name is not None:
         entries = [_named(entries, name)]

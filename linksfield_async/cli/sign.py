@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, NoReturn
+import os
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
-from ..errors import ConfigurationError
-from ..signing import Explanation
-from ..signing import explain as explain_sign
-from ..signing import sign as make_sign
 from .failure import Exit
 from .output import show_facts, show_json
 from .session import json_option
 
-_MOST_BYTES = 4 * 1024 * 1024
+if TYPE_CHECKING:
+    from ..sandbox.explaining import Explained
 
 
 @click.command()
@@ -24,24 +21,26 @@ _MOST_BYTES = 4 * 1024 * 1024
 @click.option("--explain", is_flag=True, help="Also say what is signed, and compare a given sign.")
 @json_option
 def sign(file: Any, explain: bool, as_json: bool) -> None:
-    """Sign the parameters in FILE, a JSON object; `-` reads stdin.
+    """Sign the parameters in FILE; `-` reads stdin.
 
-    The object may hold a `sign` of its own: --explain tells whether it matches and, where it does
-    not, which usual mistake gives it; it then ends with 3. No account is needed: no secret enters
-    the signature.
+    FILE holds a JSON object, or a captured request: its HTTP text, the output of `curl -v` or
+    `curl --trace-ascii -`, a curl command, or JSON with method, url, headers and body.
+
+    It may hold a `sign` of its own: --explain tells whether it matches and, where it does not,
+    which usual mistakes give it; it then ends with 3. No account is needed: no secret enters the
+    signature. Whether the access code in LINKSFIELD_ACCESS_CODE entered it is tried too.
     """
-    params = _read_object(file.read(_MOST_BYTES + 1))
+    # The sandbox reads captures and knows the paths; the other commands have no use for it.
+    from ..sandbox.explaining import MOST_BYTES, explain_content  # noqa: PLC0415
+
+    code = os.environ.get("LINKSFIELD_ACCESS_CODE") or None
+    found = explain_content(file.read(MOST_BYTES + 1), access_code=code)
     if not explain:
-        right = make_sign(params)
         if as_json:
-            show_json({"sign": right})
+            show_json({"sign": found.sign})
         else:
-            click.echo(right)
+            click.echo(found.sign)
         return
-    given = params.get("sign")
-    if given is not None and not isinstance(given, str):
-        raise ConfigurationError("the given sign must be text")
-    found = explain_sign(params)
     if as_json:
         show_json(attrs.asdict(found))
     else:
@@ -50,8 +49,10 @@ def sign(file: Any, explain: bool, as_json: bool) -> None:
         click.get_current_context().exit(Exit.SOME_NOT_GOOD)
 
 
-def _show(found: Explanation) -> None:
+def _show(found: Explained) -> None:
     facts = [("text", found.text), ("rule", found.rule), ("sign", found.sign)]
+    if found.operation is not None:
+        facts.insert(0, ("operation", found.operation))
     if found.given is not None:
         facts += [("given", found.given), ("matches", "yes" if found.matches else "no")]
     if found.matches is False:
@@ -59,45 +60,9 @@ def _show(found: Explanation) -> None:
         facts += [("differs", one) for one in told]
     if found.implied_text is not None:
         facts.append(("its text", found.implied_text))
+    if found.implied_text is not None and found.first_difference is not None:
+        at = found.first_difference
+        facts.append(("from here", f"{at + 1}: {found.implied_text[at : at + 40]}"))
+        facts.append(("instead of", f"{at + 1}: {found.text[at : at + 40]}"))
+    facts += [("note", note) for note in found.notes]
     show_facts(facts)
-
-
-def _read_object(content: bytes) -> dict[str, Any]:
-    """Read a JSON object; a key that stands twice and NaN have no one meaning."""
-    if len(content) > _MOST_BYTES:
-        raise ConfigurationError(f"more than {_MOST_BYTES} bytes are no parameters of a request")
-    try:
-        read = json.loads(
-            content.decode("utf-8-sig"),
-            object_pairs_hook=_without_doubles,
-            parse_constant=_refuse_constant,
-        )
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"not UTF-8 at byte {error.start}") from error
-    except json.JSONDecodeError as error:
-        raise ConfigurationError(
-            f"not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
-        ) from error
-    except RecursionError as error:
-        raise ConfigurationError("nested too deeply") from error
-    except ConfigurationError:
-        raise
-    except ValueError as error:
-        # A whole number of thousands of digits.
-        raise ConfigurationError(f"not JSON that can be read: {error}") from error
-    if not isinstance(read, dict):
-        raise ConfigurationError("the parameters must be one JSON object")
-    return read
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ConfigurationError(f"the parameter {name!r} stands there twice")
-        found[name] = value
-    return found
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ConfigurationError(f"{name} is not JSON")

@@ -19,6 +19,7 @@ from .fault_plan import Faults
 from .jobs import carry_out
 from .keeper import Keeper
 from .log import RequestLog
+from .pages import Pages
 from .scenarios import Scenarios
 from .server import Server
 from .settings import Settings
@@ -87,7 +88,10 @@ class Sandbox:
         self._keeper = None if state is None else Keeper(StateFile(state), self._world)
         if faults is not None:
             read_fault_file(faults, self.faults, self._world.group_behaviour)
-        self._server = Server(dispatcher, self.requests, self.clock, self._settings, self.faults)
+        pages = Pages(self, allow_any_host=allow_any_host)
+        self._server = Server(
+            dispatcher, self.requests, self.clock, self._settings, self.faults, pages
+        )
 
     @property
     def world(self) -> World:

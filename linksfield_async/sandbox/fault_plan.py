@@ -47,6 +47,15 @@ class _Limit:
     filled: float
 
 
+@attrs.frozen
+class PendingFault:
+    """A fault that is set: for which operation (None: any), which one, and when."""
+
+    operation: str | None
+    fault: str
+    when: str
+
+
 class Faults:
     """The faults of a sandbox; none until some are set.
 
@@ -102,6 +111,24 @@ class Faults:
         size = max(1.0, rate) if burst is None else _number("burst", burst, 1)
         fault = throttled(retry_after=retry_after, status=status)
         self._limits.append(_Limit(_name(operation), rate, size, fault, size, time.monotonic()))
+
+    @property
+    def pending(self) -> list[PendingFault]:
+        """All that is set: scripted ones in their order, then limits, then what is drawn."""
+        scripted = [
+            PendingFault(name, fault.name, "next")
+            for name, script in self._scripts.items()
+            for fault in script
+        ]
+        limits = [
+            PendingFault(limit.operation, limit.fault.name, f"above {limit.per_second:g} a second")
+            for limit in self._limits
+        ]
+        drawn = [
+            PendingFault(rule.operation, rule.fault.name, f"{rule.share:.2%} of requests")
+            for rule in self._rules
+        ]
+        return scripted + limits + drawn
 
     def __bool__(self) -> bool:
         return bool(self._scripts or self._rules or self._limits)

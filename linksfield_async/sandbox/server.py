@@ -17,7 +17,9 @@ from .clock import Clock
 from .dispatch import Dispatcher
 from .fault_plan import Faults
 from .faults import Fault
+from .inspector.page import HEADERS
 from .log import Received, RequestLog
+from .pages import Pages
 from .settings import Settings
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -42,7 +44,9 @@ class Server:
         clock: Clock,
         settings: Settings,
         faults: Faults,
+        pages: Pages,
     ) -> None:
+        self._pages = pages
         self._dispatcher = dispatcher
         self._faults = faults
         self._closing = asyncio.Event()
@@ -92,6 +96,8 @@ class Server:
             await runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._pages.owns(request.rel_url.raw_path, request.headers):
+            return await self._page(request)
         fault = self._fault(request)
         body, answer = await self._answer(request, fault)
         if fault is not None:
@@ -104,6 +110,19 @@ class Server:
             await self._end(request, fault, answer)
         headers = {**_JSON, **answer.headers} if answer.headers else _JSON
         return web.Response(body=answer.body, status=answer.status or 503, headers=headers)
+
+    async def _page(self, request: web.BaseRequest) -> web.Response:
+        url = request.rel_url
+        try:
+            body = await _read(request)
+        except Refusal as refusal:
+            page = self._pages.refused(refusal)
+        else:
+            page = self._pages.answer(
+                request.method, url.raw_path, url.raw_query_string, request.headers, body
+            )
+        headers = {**HEADERS, **page.headers, "Content-Type": page.content_type}
+        return web.Response(body=page.body, status=page.status, headers=headers)
 
     def _fault(self, request: web.BaseRequest) -> Fault | None:
         if not self._faults:

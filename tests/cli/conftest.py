@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sandbox_thread import SandboxThread
 
 from linksfield_async import Client
 from linksfield_async.cli import flows
@@ -21,31 +22,6 @@ from linksfield_async.cli.app import root
 from linksfield_async.sandbox import Sandbox
 
 PROJECT = Path(__file__).parents[2]
-
-
-class SandboxThread:
-    """Runs a sandbox's loop, so that commands can run one of their own."""
-
-    def __init__(self, **settings: Any) -> None:
-        self._settings = settings
-        self._started = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
-
-    async def _serve(self) -> None:
-        self._stop = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        async with Sandbox(**self._settings) as self.sandbox:
-            self._started.set()
-            await self._stop.wait()
-
-    def __enter__(self) -> Sandbox:
-        self._thread.start()
-        assert self._started.wait(10)
-        return self.sandbox
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
 
 
 @pytest.fixture
