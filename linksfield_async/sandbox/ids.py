@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Mapping
-from typing import Any
+
+import attrs
 
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -13,6 +13,25 @@ _ALPHABET = string.ascii_letters + string.digits
 def dice(seed: int, purpose: str) -> random.Random:
     """Give the chance of a seed for one purpose; the same in every run."""
     return random.Random(f"linksfield sandbox {seed} {purpose}")  # noqa: S311 - meant to repeat
+
+
+@attrs.frozen
+class SavedIds:
+    """Where the minting of ids stands: the state of the chance, and the numbers given out."""
+
+    version: int
+    inner: tuple[int, ...]
+    gauss: float | None
+    numbers: dict[str, int]
+
+    def __attrs_post_init__(self) -> None:
+        self.chance()
+
+    def chance(self) -> random.Random:
+        """Make the chance that goes on from here; fails where it is no such state."""
+        chance = random.Random()  # noqa: S311 - meant to repeat
+        chance.setstate((self.version, self.inner, self.gauss))
+        return chance
 
 
 class Ids:
@@ -39,14 +58,11 @@ class Ids:
         self._numbers[kind] = self._numbers.get(kind, 0) + 1
         return self._numbers[kind]
 
-    def saved(self) -> dict[str, Any]:
-        """Give what decides which ids come next, ready for JSON."""
+    def saved(self) -> SavedIds:
+        """Give what decides which ids come next."""
         version, inner, gauss = self._dice.getstate()
-        return {"dice": [version, list(inner), gauss], "numbers": dict(self._numbers)}
+        return SavedIds(version, inner, gauss, dict(self._numbers))
 
-    def restore(self, saved: Mapping[str, Any]) -> None:
+    def restore(self, saved: SavedIds) -> None:
         """Go on from where something was saved."""
-        version, inner, gauss = saved["dice"]
-        chance = random.Random()  # noqa: S311 - meant to repeat
-        chance.setstate((version, tuple(inner), gauss))
-        self._dice, self._numbers = chance, {str(k): int(v) for k, v in saved["numbers"].items()}
+        self._dice, self._numbers = saved.chance(), dict(saved.numbers)

@@ -46,8 +46,10 @@ class Keeper:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        self._world.clock.run_due()
-        self._file.write(export_state(self._world))
+        try:
+            self._world.clock.run_due()
+        finally:
+            self._file.write(export_state(self._world))
 
     async def _keep(self) -> None:
         wait = INTERVAL

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import attrs
 from aiohttp import web
 
+from ..account import is_loopback
 from ..errors import ConfigurationError
 from .answers import Answer, Refusal
 from .clock import Clock
@@ -33,6 +34,12 @@ _ALL_INTERFACES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked u
 _NONE: Mapping[str, str] = MappingProxyType({})
 _SHARED_HEADERS = 256
 
+_NOT_FOR_US = Refusal(
+    "the sandbox does not stand in for other hosts; allow_any_host permits it",
+    status=421,
+    outcome="for another host",
+)
+
 
 class Server:
     """One listening address; can be started again after it was closed."""
@@ -54,6 +61,7 @@ class Server:
         self._clock = clock
         self._settings = settings
         self._headers: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
+        self._hosts: dict[str, bool] = {}
         self._runner: web.ServerRunner | None = None
         self._url: str | None = None
 
@@ -124,6 +132,18 @@ class Server:
         headers = {**HEADERS, **page.headers, "Content-Type": page.content_type}
         return web.Response(body=page.body, status=page.status, headers=headers)
 
+    def _is_meant(self, host: str) -> bool:
+        """Tell whether a request came for this machine and not for the real service."""
+        if self._settings.allow_any_host:
+            return True
+        known = self._hosts.get(host)
+        if known is None:
+            name = host.rpartition("]")[0].lstrip("[") if "]" in host else host.partition(":")[0]
+            known = not host or is_loopback(name.lower())
+            if len(self._hosts) < _SHARED_HEADERS:
+                self._hosts[host] = known
+        return known
+
     def _fault(self, request: web.BaseRequest) -> Fault | None:
         if not self._faults:
             return None
@@ -133,6 +153,8 @@ class Server:
     async def _answer(self, request: web.BaseRequest, fault: Fault | None) -> tuple[bytes, Answer]:
         """Read a request and have it carried out, as far as its fault lets it."""
         url = request.rel_url
+        if not self._is_meant(request.headers.get("Host", "")):
+            return b"", self._dispatcher.refusal(_NOT_FOR_US)
         if fault is not None and not fault.reads:
             return b"", self._dispatcher.untouched(request.method, url.raw_path)
         try:

@@ -19,6 +19,7 @@ from cattrs.preconf.json import make_converter
 from ..errors import ConfigurationError
 from ..masking import one_line
 from .clock import Planned
+from .ids import SavedIds
 from .ledger import Ledger
 from .orders import OrderBook
 from .plans import Plan, plan_of
@@ -40,7 +41,7 @@ VERSION = 1
 _MADE_WITH = ("cards", "seed", "partner_code")
 _PARTS: Mapping[str, Any] = {
     "now": datetime,
-    "ids": dict[str, Any],
+    "ids": SavedIds,
     "orders": list[Order],
     "payments": list[Payment],
     "methods": list[PaymentMethod],
@@ -77,7 +78,7 @@ def export_state(world: World) -> dict[str, Any]:
         "version": VERSION,
         "settings": _settings(world),
         "now": world.clock.now().isoformat(),
-        "ids": world.ids.saved(),
+        "ids": writing.part(world.ids.saved()),
         "orders": [writing.whole(order) for order in world.orders],
         "payments": [writing.whole(payment) for payment in ledger.payments],
         "methods": [writing.whole(method) for method in ledger.methods.values()],

@@ -72,30 +72,6 @@ def test_limit_is_hidden_and_refills(monkeypatch):
     assert faults.draw("SingleVerify").reply.headers == {"Retry-After": "3"}
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-async def test_x02_same_seed_and_calls_give_the_same_log(caller_of, order, seed):
-    async def play():
-        async with Sandbox(cards=100, seed=seed) as sandbox:
-            sandbox.faults.rate(0.2, drop_answer())
-            sandbox.faults.rate(0.2, cut_answer(), operation="SingleOrder")
-            sandbox.faults.next("SingleOrder", refuse())
-            sandbox.world.group_behaviour.failure_share = 0.5
-            call = caller_of(sandbox)
-            card = next(sandbox.world.iccids())
-            for number in range(40):
-                path = ("/vshop/singleOrder", "/vshop/singleVerify")[number % 2]
-                try:
-                    await call(path, **order(str(number), deviceCode=card))
-                except aiohttp.ClientError:
-                    continue
-            return sandbox.requests.transcript()
-
-    first, again = await play(), await play()
-    assert first == again
-    assert sum("drop_answer" in line for line in first) > 2
-    assert sum("cut_answer at" in line for line in first) > 0
-
-
 @pytest.mark.parametrize(
     ("use", "message"),
     [

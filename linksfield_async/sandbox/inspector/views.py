@@ -23,6 +23,7 @@ from ..world import World
 MOST_SHOWN = 200
 """How many entries of a list are shown."""
 
+MOST_BODY = 2_000
 MOST_CARDS = 50
 MOST_SEARCHED = 20_000
 """How many cards a search for part of an ICCID looks at; a whole one is always found."""
@@ -48,13 +49,30 @@ class Inspected(Protocol):
         """The state by now."""
 
 
+class Notified(Protocol):
+    """What the inspector needs of a sender of notifications."""
+
+    deliveries: Sequence[Any]
+    """Each has `event`, `attempt`, `at`, `status`, `is_taken` and `push.body`."""
+
+    @property
+    def waiting(self) -> int:
+        """How many were not taken yet."""
+
+
+def _sender(sandbox: Inspected) -> Notified | None:
+    # A sandbox need not send any.
+    sender: Notified | None = getattr(sandbox, "notifications", None)
+    return sender
+
+
 def _when(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat(timespec="milliseconds")
 
 
 def state(sandbox: Inspected, asked: Asked) -> Shown:
     """Give what the page's head shows, and the requests since the last time it asked."""
-    world, log = sandbox.world, sandbox.requests
+    world, log, sender = sandbox.world, sandbox.requests, _sender(sandbox)
     since = _whole(asked.get("since", "0"), "since")
     fresh = [request for request in log[-MOST_SHOWN:] if request.index >= since]
     return {
@@ -72,6 +90,7 @@ def state(sandbox: Inspected, asked: Asked) -> Shown:
             "subscriptions": len(world.subscriptions),
             "groups": len(world.groups),
             "jobs": len(world.jobs),
+            "notifications": 0 if sender is None else len(sender.deliveries),
             "faults": len(sandbox.faults.pending),
         },
     }
@@ -246,6 +265,26 @@ def _job(job: Job, now: datetime) -> Shown:
     }
 
 
+def notifications(sandbox: Inspected, _: Asked) -> Shown:
+    """List the latest messages that were sent, and how many are still to be taken."""
+    sender = _sender(sandbox)
+    if sender is None:
+        return _listed((), 0) | {"waiting": 0}
+    sent = sender.deliveries
+    rows = (
+        {
+            "event": delivery.event,
+            "attempt": delivery.attempt,
+            "at": _when(delivery.at),
+            "status": delivery.status,
+            "taken": delivery.is_taken,
+            "body": delivery.push.body.decode("utf-8", "replace")[:MOST_BODY],
+        }
+        for _, delivery in _latest(sent)
+    )
+    return _listed(rows, len(sent)) | {"waiting": sender.waiting}
+
+
 def faults(sandbox: Inspected, _: Asked) -> Shown:
     """List the faults that are set, and what can be set."""
     pending = sandbox.faults.pending
@@ -264,5 +303,6 @@ VIEWS: Mapping[str, Callable[[Inspected, Asked], Shown]] = {
     "subscriptions": subscriptions,
     "groups": groups,
     "jobs": jobs,
+    "notifications": notifications,
     "faults": faults,
 }

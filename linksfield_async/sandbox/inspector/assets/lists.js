@@ -37,6 +37,10 @@ async function cards(into, page) {
 function listed(path, columns, empty) {
   return async (into, page) => {
     const found = await ask(path);
+    // What has not changed stays, so that a click never meets a button that was just replaced.
+    const told = JSON.stringify(found);
+    if (page.told === told) return;
+    page.told = told;
     const bar = found.total > found.rows.length
       ? el("div", { class: "bar" }, el("span", { class: "told" }, `the last ${found.rows.length} of ${found.total.toLocaleString("en")}`)) : "";
     into.replaceChildren(bar, table(columns(page), found.rows, empty));
@@ -99,6 +103,14 @@ const jobs = listed("jobs", () => [
   ["Due", (row) => moment(row.due), "wide"],
 ], nothing("No group jobs yet", "They appear when a client adds SIMs to a group or removes them."));
 
+const notifications = listed("notifications", () => [
+  ["Event", (row) => String(row.event), "number"],
+  ["Attempt", (row) => String(row.attempt), "number"],
+  ["Sent", (row) => moment(row.at), "wide"],
+  ["Answer", (row) => (row.status === null ? chip("no answer", "failed") : chip(`HTTP ${row.status}`, row.taken ? "ok" : "refused"))],
+  ["Message", (row) => el("details", {}, el("summary", {}, "body"), el("pre", { class: "boxed" }, row.body))],
+], nothing("No notifications yet", "They are sent when an order is paid, where the sandbox was given an address to send to."));
+
 const SETTINGS = {
   slow: ["seconds", "number", "2"],
   refuse: ["message", "text", "the service is busy"],
@@ -142,4 +154,4 @@ async function faults(into, page) {
     ], found.rows, nothing("No faults are set", "Requests are answered as they should be.")));
 }
 
-export const LISTS = { cards, orders, payments, subscriptions, groups, jobs, faults };
+export const LISTS = { cards, orders, payments, subscriptions, groups, jobs, notifications, faults };

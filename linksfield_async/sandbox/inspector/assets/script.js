@@ -5,7 +5,7 @@ import { LISTS } from "./lists.js";
 import { Requests } from "./requests.js";
 
 const EVERY = 1000;
-const TABS = ["requests", "cards", "orders", "payments", "subscriptions", "groups", "jobs", "faults"];
+const TABS = ["requests", "cards", "orders", "payments", "subscriptions", "groups", "jobs", "notifications", "faults"];
 // Views with something to type into are asked again only after a change.
 const STILL = new Set(["cards", "faults"]);
 
@@ -68,7 +68,8 @@ async function fill(anew) {
     } else if (requests.chosen !== index) {
       await requests.choose(index);
     }
-  } else if (anew || shown !== name || !(STILL.has(name) || view.contains(document.activeElement) || view.querySelector("details[open]"))) {
+  } else if (anew || shown !== name || !(STILL.has(name) || view.querySelector("details[open]"))) {
+    if (anew || shown !== name) pages[name].told = null;
     await LISTS[name](view, pages[name]);
   }
   shown = name;

@@ -1,0 +1,92 @@
+"""A sandbox that is started again finds its world as it left it."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from linksfield_async import errors
+from linksfield_async.sandbox import Sandbox, keeper
+
+STATE = "state.json"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / STATE
+
+
+async def test_state_is_kept_over_restarts(path):
+    async with Sandbox(cards=50, state=path) as sandbox:
+        situation = sandbox.scenarios.active_plan(renewal_due_in_days=1)
+    async with Sandbox(cards=50, state=path) as sandbox:
+        (order,) = sandbox.world.card(situation.iccid).orders
+        assert order.order_no == situation.order.order_no
+        sandbox.clock.advance(days=1)
+        assert len(sandbox.world.payments) == 2
+    assert len(Sandbox(cards=50, state=path).world.payments) == 2
+
+
+async def test_broken_file_is_told_and_left_alone(path):
+    path.write_text("{broken")
+    with pytest.raises(errors.ConfigurationError, match="state.json is no saved state, or broken"):
+        Sandbox(cards=50, state=path)
+    assert path.read_text() == "{broken"
+    path.write_text(json.dumps({**Sandbox(cards=50).export_state(), "orders": 5}))
+    with pytest.raises(errors.ConfigurationError, match=r"state.json: the state is broken"):
+        Sandbox(cards=50, state=path)
+    path.write_text(json.dumps(Sandbox(cards=50, seed=2).export_state()))
+    with pytest.raises(errors.ConfigurationError, match=r"state.json: .* with seed=2, not 1"):
+        Sandbox(cards=50, state=path)
+
+
+async def test_nothing_is_written_where_it_never_ran(path):
+    await Sandbox(cards=50, state=path).close()
+    assert not path.exists()
+
+
+async def test_saved_while_it_runs(path, monkeypatch, until):
+    monkeypatch.setattr(keeper, "INTERVAL", 0.01)
+    async with Sandbox(cards=50, state=path) as sandbox:
+        await until(path.exists)
+        sandbox.scenarios.unpaid_order()
+        await until(lambda: json.loads(path.read_text())["orders"])
+
+
+async def test_full_disk_is_told_and_tried_again(path, monkeypatch, until, caplog):
+    monkeypatch.setattr(keeper, "INTERVAL", 0.01)
+    folder = path.parent / "later"
+    async with Sandbox(cards=50, state=folder / STATE):
+        await until(lambda: "cannot be written" in caplog.text)
+        folder.mkdir()
+        await until((folder / STATE).exists)
+
+
+async def test_saved_although_the_agenda_fails(path):
+    sandbox = Sandbox(cards=50, state=path)
+    await sandbox.start()
+    sandbox.scenarios.unpaid_order()
+    sandbox.clock.at(sandbox.clock.now(), lambda when: 1 / 0)
+    with pytest.raises(ExceptionGroup):
+        await sandbox.close()
+    assert len(json.loads(path.read_text())["orders"]) == 1
+
+
+def run(path):
+    command = [sys.executable, "-m", "linksfield_async", "sandbox", "--port", "0"]
+    return subprocess.Popen(
+        [*command, "--cards", "50", "--state", str(path)], stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_sigterm_saves(path):
+    with run(path) as process:
+        line = ""
+        while "Ctrl-C" not in line:
+            line = process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert json.loads(path.read_text())["settings"]["cards"] == 50
