@@ -83,7 +83,8 @@ class Faults:
         name = _name(operation)
         for fault in faults:
             _need_fault(fault)
-            self._scripts.setdefault(name, deque()).append(fault)
+        if faults:
+            self._scripts.setdefault(name, deque()).extend(faults)
 
     def rate(self, share: float, fault: Fault, *, operation: Named | None = None) -> None:
         """Set a fault for a share of all requests, or of one operation's; 1 means each."""

@@ -38,7 +38,7 @@ class Scenarios:
 
     def unpaid_order(self, *, plan: str | None = None) -> Situation:
         """Order a plan and pay nothing."""
-        iccid = next(self._cards)
+        iccid = self._cards_for(1)[0]
         return Situation(iccid=iccid, order=self._order(iccid, _plan(plan), self._now()))
 
     def active_plan(
@@ -64,7 +64,7 @@ class Scenarios:
         if left is not None and not 0 < left <= length:
             raise ConfigurationError(f"the days left must be above 0 and at most {length}")
         since = self._now() - timedelta(days=0 if left is None else length - left)
-        iccid = next(self._cards)
+        iccid = self._cards_for(1)[0]
         order = self._order(iccid, bought, since, auto_renewal=renews)
         if not renews:
             return Situation(iccid=iccid, order=order, payment=self._stripe.pay(order, since))
@@ -84,15 +84,13 @@ class Scenarios:
             raise ConfigurationError("ended_days_ago must be from 0 to a century")
         bought = _plan(plan)
         since = self._now() - timedelta(days=bought.months * DAYS_OF_A_MONTH + ended_days_ago)
-        iccid = next(self._cards)
+        iccid = self._cards_for(1)[0]
         order = self._order(iccid, bought, since)
         return Situation(iccid=iccid, order=order, payment=self._stripe.pay(order, since))
 
     def full_group(self, size: int, *, name: str = "Full") -> Group:
         """Make a new group of the partner's that holds so many cards."""
-        members = dict.fromkeys(islice(self._cards, size))
-        if len(members) < size:
-            raise ConfigurationError(f"the sandbox has only {len(members)} unused cards left")
+        members = dict.fromkeys(self._cards_for(size))
         group_id = f"G{2000 + self._world.ids.number('group')}"
         group = Group(group_id, name, self._world.partner_code, PLANS[:1], members)
         self._world.groups[group_id] = group
@@ -107,7 +105,20 @@ class Scenarios:
             grouped = any(iccid in group.members for group in world.groups.values())
             if not grouped and not world.orders.of_card(iccid) and world.is_valid(iccid):
                 yield iccid
-        raise ConfigurationError("the sandbox has no unused card left; give it more cards")
+
+    def _cards_for(self, count: int) -> list[str]:
+        """Take cards that nothing was done with."""
+        taken = list(islice(self._cards, count))
+        if len(taken) < count:
+            # From the start again: what was passed over may be free by now.
+            self._cards = self._unused()
+            taken = list(islice(self._cards, count))
+        if len(taken) < count:
+            self._cards = self._unused()
+            raise ConfigurationError(
+                f"the sandbox has {len(taken)} unused cards left, not {count}; give it more"
+            )
+        return taken
 
     def _order(
         self, iccid: str, plan: Plan, when: datetime, *, auto_renewal: bool = False

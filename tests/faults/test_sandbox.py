@@ -3,7 +3,6 @@
 from itertools import islice
 
 import aiohttp
-import attrs
 import pytest
 
 from linksfield_async import Client, Options, errors

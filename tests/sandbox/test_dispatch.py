@@ -165,13 +165,13 @@ async def test_expect_continue(call, card):
     "request_text",
     [
         b"nonsense\r\n\r\n",
-        b"GET http://other.example/vshop/singleVerify HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET http://other.example/vshop/singleVerify HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n",
-        b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /topup/mall/order?a=\xff HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"POST /vshop/singleVerify HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        b"POST /vshop/singleVerify HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /topup/mall/order?a=\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST /vshop/singleVerify HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /vshop/singleVerify HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n",
     ],
 )
 async def test_hostile_requests_never_break_it(sandbox, request_text):
@@ -187,7 +187,9 @@ async def test_hostile_requests_never_break_it(sandbox, request_text):
 async def test_a_client_that_leaves_early_does_no_harm(call, card, until, caplog):
     port = int(call.sandbox.url.rpartition(":")[2])
     _, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"POST /vshop/singleVerify HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
+    writer.write(
+        b"POST /vshop/singleVerify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{"
+    )
     await writer.drain()
     writer.close()
     await writer.wait_closed()

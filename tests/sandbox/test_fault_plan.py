@@ -1,14 +1,11 @@
 """Which request gets which fault: scripts, shares by the seed, hidden limits."""
 
-import aiohttp
 import pytest
 
 from linksfield_async import errors
 from linksfield_async.operations import SingleVerify
 from linksfield_async.sandbox import (
     Faults,
-    Sandbox,
-    cut_answer,
     drop_answer,
     refuse,
     server_error,

@@ -79,11 +79,12 @@ def test_wrong_use():
         (lambda: scenarios.active_plan(renewal_due_in_days=1, plan="SP202601010801"), "cannot be"),
         (lambda: scenarios.active_plan(plan="X"), "no plan is called 'X'"),
         (lambda: scenarios.expired_plan(ended_days_ago=-1), "from 0 to a century"),
-        (lambda: scenarios.full_group(100), "no unused card left"),
+        (lambda: scenarios.full_group(100), "unused cards left, not 100; give it more"),
     ):
         with pytest.raises(errors.ConfigurationError, match=message):
             use()
     assert not sandbox.world.orders
+    assert scenarios.unpaid_order().iccid
 
 
 def test_used_cards_are_left_out():
@@ -91,3 +92,11 @@ def test_used_cards_are_left_out():
     used = set(sandbox.scenarios.full_group(3).members)
     again = Sandbox.from_state(sandbox.export_state())
     assert again.scenarios.unpaid_order().iccid not in used
+
+
+def test_cards_that_became_free_are_taken_in_the_end():
+    sandbox = Sandbox(cards=30)
+    empty = sandbox.export_state()
+    first = sandbox.scenarios.full_group(9)
+    sandbox.import_state(empty)
+    assert list(sandbox.scenarios.full_group(9).members) == list(first.members)
