@@ -45,7 +45,9 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types twice, the typing test included."""
-    session.install("-e", ".[cli,otel,parquet]", "mypy==2.4.1", "pyright[nodejs]==1.1.414", "nox")
+    session.install(
+        "-e", ".[cli,otel,parquet]", "mypy==2.4.1", "pyright[nodejs]==1.1.414", "nox", "pytest>=9.0"
+    )
     session.run("mypy")
     session.run("pyright")
 
