@@ -3,6 +3,8 @@
 pytest imports this module at every start, whether a project's tests use it or not. So it stands
 outside the package and imports nothing of it until a test needs it: nobody's start takes longer,
 and a coverage measurement that begins after this import misses nothing.
+
+PYTEST_DONT_REWRITE: nothing is asserted here, and some import it before pytest does.
 """
 
 from __future__ import annotations
@@ -85,15 +87,15 @@ def _linksfield_bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
 
     item = request.node
     seed: Any = request.config.getoption("linksfield_seed")
-    problem = None
+    bench, problem = None, ""
     with ExitStack() as stack:
         try:
             asked_for = wanted(item.iter_markers(_MARKER), item.path.parent)
             bench = stack.enter_context(opened(asked_for, seed))
         except ConfigurationError as error:
             problem = str(error)
-        # Out of the handler: the traces of what was tried would hide the message.
-        if problem is not None:
+        if bench is None:
+            # Out of the handler, whose traces would hide the message.
             pytest.fail(f"{item.nodeid}: @pytest.mark.{_MARKER}: {problem}", pytrace=False)
         item.stash[_BENCH] = bench
         yield bench

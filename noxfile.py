@@ -21,6 +21,8 @@ TOOLS = [
     "trustme>=1.2",
     "opentelemetry-sdk>=1.30",
     "coverage[toml]>=7.10",
+    "fastapi>=0.115",
+    "httpx2>=2",  # what FastAPI's own test client asks for
 ]
 
 

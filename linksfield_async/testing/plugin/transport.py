@@ -24,7 +24,9 @@ class ThreadTransport:
 
     async def send(self, request: Request, limits: Limits) -> Response:
         """Send the request once; see `Transport`."""
-        return await asyncio.wrap_future(self._thread.submit(self._carrier.send(request, limits)))
+        loop = asyncio.get_running_loop()  # first: where there is none, nothing must be sent
+        sending = self._thread.submit(self._carrier.send(request, limits))
+        return await asyncio.wrap_future(sending, loop=loop)
 
     def close(self) -> None:
         """Close the connections."""
