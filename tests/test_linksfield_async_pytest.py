@@ -66,7 +66,15 @@ def test_a_project_that_does_not_use_it_imports_nothing_of_the_package(
     pytester.makepyfile("import sys\ndef test_it(): assert 'linksfield_async' not in sys.modules")
     ran = pytester.runpytest_subprocess(*PLUGIN, *QUIET, "-p", "no:asyncio")
     ran.assert_outcomes(passed=1)
-    assert "linksfield" not in ran.stdout.str()
+    assert "linksfield sandbox" not in ran.stdout.str()
+
+
+def test_the_package_may_be_imported_before_pytest_starts(pytester: pytest.Pytester) -> None:
+    """Where a plugin is installed, pytest looks at its whole package and may warn of this."""
+    pytester.makepyfile("def test_it(linksfield_sandbox): pass")
+    options = [*PLUGIN, *QUIET, "-p", "no:asyncio"]
+    code = f"import linksfield_async, pytest, sys; sys.exit(pytest.main({options!r}))"
+    assert pytester.runpython_c(code).ret == 0
 
 
 def test_a_test_that_blocks_without_any_async_plugin(pytester: pytest.Pytester) -> None:
