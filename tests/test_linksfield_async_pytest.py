@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -264,3 +265,13 @@ def test_a_failure_shows_what_the_sandbox_received(pytester: pytest.Pytester) ->
         ]
     )
     assert "matched.py" not in ran.stdout.str()
+
+
+PAGE = ROOT / "docs" / "testing.md"
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("code", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_the_examples_of_the_page_are_tests_that_pass(pytester: pytest.Pytester, code: str) -> None:
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
+    run(pytester, code).assert_outcomes(passed=1)
