@@ -134,7 +134,11 @@ class Sandbox:
     @classmethod
     def from_state(cls, state: Mapping[str, Any], **settings: Any) -> Self:
         """Make a sandbox from a saved state; cards, seed and partner code come with it."""
-        sandbox = cls(**{**settings, **made_with(state)})
+        made = made_with(state)
+        for name in made:
+            if name in settings:
+                raise ConfigurationError(f"{name} comes with the state and cannot be set")
+        sandbox = cls(**made, **settings)
         sandbox.import_state(state)
         return sandbox
 

@@ -28,6 +28,12 @@ class OrderBook(Sequence[Order]):
         if order.request_order_id:
             self._by_request_id.setdefault(order.request_order_id, []).append(order)
 
+    def clear(self) -> None:
+        """Forget all orders."""
+        self._orders.clear()
+        for found in (self._by_card, self._by_order_no, self._by_pay_id, self._by_request_id):
+            found.clear()
+
     def of_card(self, iccid: str) -> Sequence[Order]:
         """List the orders of a card, oldest first."""
         return self._by_card.get(iccid, ())

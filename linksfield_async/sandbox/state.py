@@ -21,7 +21,6 @@ from ..masking import one_line
 from .clock import Planned
 from .ids import SavedIds
 from .ledger import Ledger
-from .orders import OrderBook
 from .plans import Plan, plan_of
 from .records import (
     Group,
@@ -187,7 +186,9 @@ def _refer(converter: Converter, name: str, records: Any) -> None:
 
 def _put(world: World, parts: Mapping[str, Any]) -> None:
     world.ids.restore(parts["ids"])
-    world.orders, world.ledger = OrderBook(), Ledger()
+    # Emptied and not replaced: others may have asked to be told of what is paid.
+    world.orders.clear()
+    world.ledger = Ledger()
     for order in parts["orders"]:
         world.orders.add(order)
     for payment in parts["payments"]:

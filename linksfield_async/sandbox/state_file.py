@@ -42,7 +42,7 @@ class StateFile:
         return self._written is None or {**state, "now": 0} != {**self._written, "now": 0}
 
     def write(self, state: Mapping[str, Any]) -> None:
-        """Replace the file, durably; an old one stays whole where that fails."""
+        """Replace the file in one step; an old one stays whole where that fails."""
         folder = self.path.absolute().parent
         try:
             handle, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=folder)

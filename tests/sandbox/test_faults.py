@@ -120,6 +120,13 @@ async def test_carried_out_in_spite_of_the_answer(call, order, fault):
     assert "carried out" in call.sandbox.requests.last.fault
 
 
+async def test_what_is_no_operation_gets_no_fault(call):
+    call.sandbox.faults.rate(1, drop_answer())
+    assert (await call("/vshop/nothing")).status == 404
+    assert (await call("/stripe/nothing")).status == 404
+    assert [seen.fault for seen in call.sandbox.requests] == [None, None]
+
+
 async def test_retry_after(call, card):
     call.sandbox.faults.next("SingleVerify", throttled(retry_after=1.2))
     assert (await call(VERIFY, deviceCode=card)).headers["Retry-After"] == "2"

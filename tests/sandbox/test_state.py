@@ -31,6 +31,11 @@ async def played(sandbox, call, buy):
         payCurrency="eur",
     )
     assert setup.data["client_secret"]
+    renewing = sandbox.scenarios.unpaid_order().order
+    renewing.auto_renewal = True
+    charge = {"payId": renewing.pay_id, "payAmount": "24.50", "payCurrency": "eur"}
+    setup = (await call("/payment/stripeAutoPay", **charge)).data
+    sandbox.stripe.confirm_setup(setup["client_secret"])
     cards = list(islice(world.iccids(), 20, 23))
     await call(SIMS, in_path=GROUP, sim_ids=cards[:1])
     sandbox.clock.advance(seconds=1)
@@ -70,6 +75,8 @@ async def test_both_go_on_alike(played, caller_of):
             sandbox.finish_job(job.request_id)
             secret = next(one.client_secret for one in sandbox.world.payments if one.client_secret)
             sandbox.stripe.complete(secret)
+            (setup,) = sandbox.world.setups
+            assert sandbox.stripe.confirm_setup(setup.client_secret) == setup.method.pm_id
             states.append(
                 (
                     [one.state for one in sandbox.world.subscriptions],
@@ -142,6 +149,13 @@ def test_made_with():
     for wrong in ([], "x", {"format": "linksfield-sandbox"}):
         with pytest.raises(errors.ConfigurationError):
             made_with(wrong)
+
+
+def test_cards_and_seed_come_with_the_state():
+    state = Sandbox(cards=30, seed=4).export_state()
+    assert Sandbox.from_state(state, job_delay=5).export_state()["settings"]["seed"] == 4
+    with pytest.raises(errors.ConfigurationError, match="seed comes with the state"):
+        Sandbox.from_state(state, seed=5)
 
 
 async def test_state_holds_no_names_of_this_machine(played):
