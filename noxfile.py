@@ -17,6 +17,8 @@ TOOLS = [
     "pytest-asyncio>=1.2",
     "aioresponses==0.7.9",
     "hypothesis>=6.150",
+    "openapi-spec-validator>=0.7.2",
+    "selenium>=4.27",
     "pytest-timeout>=2.4",
     "trustme>=1.2",
     "opentelemetry-sdk>=1.30",
@@ -90,6 +92,19 @@ def oldest(session: nox.Session) -> None:
     ]
     install_wheel(session, *TOOLS, *lowest)
     session.run("pytest", "-q", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Try the sandbox with requests made up from its OpenAPI document, and any order of calls.
+
+    `-- 1000` tries as many of each operation; 100 unless given.
+    """
+    install_wheel(session, "schemathesis>=4.32", *TOOLS)
+    session.run("python", "tests/fuzz/run.py", *session.posargs)
+    examples = {"LINKSFIELD_TEST_EXAMPLES": "500"}
+    stateful = ("tests/sandbox/test_stateful.py", "--timeout=1200")
+    session.run("pytest", "-q", "-p", "no:schemathesis", *stateful, env=examples)
 
 
 @nox.session

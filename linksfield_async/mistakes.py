@@ -37,7 +37,10 @@ _BASE64_MD5 = re.compile(r"[0-9A-Za-z+/_-]{22}(==)?")
 
 @attrs.frozen
 class Likeness:
-    """The text that gives a sign, and the mistakes that lead to it; None and empty if none do."""
+    """The text that gives a sign, and the mistakes that lead to it; None and empty if none do.
+
+    An access code in the text is hidden.
+    """
 
     text: str | None
     differences: tuple[str, ...]
@@ -80,8 +83,14 @@ def likeness(
             continue
         for about, digest in digests:
             if digest(signed) == wanted:
-                return Likeness(text, (*notes, *about, *(one.what for one in mistakes)))
+                told = (*notes, *about, *(one.what for one in mistakes))
+                return Likeness(_without_code(text, told, access_code), told)
     return Likeness(None, tuple(notes))
+
+
+def _without_code(text: str, told: tuple[str, ...], code: str | None) -> str:
+    hidden = code is not None and any(_CODE in one for one in told)
+    return text.replace(str(code), "<access code>") if hidden else text
 
 
 def _tidied(given: str) -> tuple[str, list[str]]:
@@ -323,8 +332,11 @@ def _with(name: str, value: str) -> Callable[[Params], Params]:
     return lambda params: params | {name: value}
 
 
+_CODE = "the access code"
+
+
 def _of_code(code: str | None) -> Iterator[_Mistake]:
-    told = "the access code takes part"
+    told = f"{_CODE} takes part"
     for name in ("access_code", "accessCode", "key"):
         for value in (code, "") if code else ("",):
             shown = "" if value else " (empty)"

@@ -273,5 +273,6 @@ def _data(operation: type[Operation[Any]]) -> Schema:
     model = _of_type(result, sent=False)
     if NoneType not in get_args(result):
         return model
-    none: Schema = {"type": ["object", "null"], "maxProperties": 0}
-    return {"anyOf": [model, none | _told("there is none", ASSUMED)]}
+    none = _told("there is none", ASSUMED)
+    empty: Schema = {"type": "object", "maxProperties": 0}
+    return {"anyOf": [model, empty | none, {"type": "null"} | none]}

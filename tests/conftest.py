@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Iterator
+import tempfile
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
 import pytest
 import transports
 from catalogue import summary
-from leaks import open_now, still_open
+from leaks import noted_tasks, open_now, open_what_stays, still_open
 from servers import RawServer, raw_server
 
 from linksfield_async import Account, Client, Endpoints
@@ -85,9 +86,28 @@ async def client(account: Account) -> AsyncIterator[Client]:
         yield client
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None, None, None]:
+    """Fail any test that leaves tasks behind; its loop is closed here."""
+    noted: list[str] = []
+    with noted_tasks(noted):
+        yield
+    if noted:
+        pytest.fail(f"left behind tasks: {noted}")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give the tests a directory for temporary files in which nobody else leaves any."""
+    open_what_stays()
+    before, tempfile.tempdir = tempfile.tempdir, str(tmp_path_factory.mktemp("temporary"))
+    yield
+    tempfile.tempdir = before
+
+
 @pytest.fixture(autouse=True)
-def nothing_left_open() -> Iterator[None]:
-    """Fail any test that leaves a thread, socket, selector or session behind."""
+def nothing_left_open(own_temporary_files: None) -> Iterator[None]:
+    """Fail any test that leaves a thread, an open file or socket, or a temporary file behind."""
     before = open_now()
     yield
     left = still_open(before)

@@ -132,6 +132,7 @@ def test_a_mistake_is_named(mistake: str) -> None:
     assert len(found.differences) == 1
     assert LISTED.get(mistake, mistake) in found.differences[0]
     assert found.text is not None
+    assert "s3cret" not in found.text
 
 
 CHANGES = {

@@ -90,7 +90,7 @@ class Sandbox:
             read_fault_file(faults, self.faults, self._world.group_behaviour)
         pages = Pages(self, allow_any_host=allow_any_host)
         self._server = Server(
-            dispatcher, self.requests, self.clock, self._settings, self.faults, pages
+            dispatcher, self.requests, self.clock, self._settings, faults=self.faults, pages=pages
         )
 
     @property

@@ -50,6 +50,7 @@ class Server:
         log: RequestLog,
         clock: Clock,
         settings: Settings,
+        *,
         faults: Faults,
         pages: Pages,
     ) -> None:

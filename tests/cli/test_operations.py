@@ -57,3 +57,13 @@ def test_an_operation_without_assumed_names(bare):
     assert bare("operations", "singleQueryOrder", "--assumed").stdout == (
         "nothing is assumed here\n"
     )
+
+
+def test_the_openapi_document(bare):
+    told = json.loads(bare("operations", "--openapi").stdout)
+    assert told["servers"] == [{"url": "https://wx.linksfield.net"}]
+    assert "/topup_test/mall/order" in told["paths"]
+    at = json.loads(bare("--endpoints", "http://127.0.0.1:1", "operations", "--openapi").stdout)
+    assert at["servers"] == [{"url": "http://127.0.0.1:1"}]
+    assert bare("operations", "--openapi", "--assumed").exit_code == 2
+    assert bare("operations", "SingleVerify", "--openapi").exit_code == 2

@@ -85,3 +85,32 @@ def test_control_characters_do_not_reach_the_terminal(bare):
     result = bare("sign", "-", "--explain", given=json.dumps(params))
     assert result.exit_code == 0
     assert not set("\x1b\x9b\u202e") & set(result.stdout)
+
+
+def test_explains_a_captured_request(bare):
+    wrong = signing.sign({"partnerCode": "P1", "version": "3.0"})
+    capture = (
+        "GET /topup_test/mall/bundle-groups/G1/sims"
+        f"?partnerCode=P1&version=3.0&sign={wrong} HTTP/1.1\r\nHost: x\r\n\r\n"
+    )
+    result = bare("sign", "-", "--explain", given=capture)
+    assert result.exit_code == 3
+    assert "ListGroupSims" in result.stdout
+    assert "the parameters of the path are left out (group_id)" in result.stdout
+    assert 'from here   3: partnerCode"' in result.stdout
+    right = bare("sign", "-", given=capture).stdout.strip()
+    assert right == signing.sign({"partnerCode": "P1", "version": "3.0", "group_id": "G1"})
+
+
+def test_an_access_code_that_entered_the_sign_is_found_and_not_shown(bare):
+    text = signing.canonical_text(PARAMS) + "s3cret"
+    given = json.dumps(PARAMS | {"sign": signing.digest(text.encode())})
+    result = bare("sign", "-", "--explain", given=given, LINKSFIELD_ACCESS_CODE="s3cret")
+    assert "the access code takes part, after the text" in result.stdout
+    assert "s3cret" not in result.stdout
+
+
+def test_what_is_no_capture_says_what_is_taken(bare):
+    result = bare("sign", "-", "--explain", given="hello")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "give a request as HTTP text" in result.stderr

@@ -56,8 +56,8 @@ def _explained(request: Received) -> dict[str, Any] | None:
     except ConfigurationError as error:
         return {"problem": str(error)}
     start = max(0, (found.first_difference or 0) - MOST_TEXT // 2)
-    told = attrs.asdict(found)
+    shown = attrs.asdict(found)
     for name in ("text", "implied_text"):
-        if told[name] is not None:
-            told[name] = told[name][start : start + MOST_TEXT]
-    return told | {"cut_before": start}
+        if shown[name] is not None:
+            shown[name] = shown[name][start : start + MOST_TEXT]
+    return shown | {"cut_before": start}

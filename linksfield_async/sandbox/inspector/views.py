@@ -43,10 +43,12 @@ class Inspected(Protocol):
     @property
     def url(self) -> str:
         """The address."""
+        ...
 
     @property
     def world(self) -> World:
         """The state by now."""
+        ...
 
 
 class Notified(Protocol):
@@ -58,6 +60,7 @@ class Notified(Protocol):
     @property
     def waiting(self) -> int:
         """How many were not taken yet."""
+        ...
 
 
 def _sender(sandbox: Inspected) -> Notified | None:

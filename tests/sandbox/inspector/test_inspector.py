@@ -84,7 +84,9 @@ async def test_a_request_with_its_sign_explained(look, call, card, sandbox):
     assert (none["kind"], none["sign"]["matches"]) == ("sign", None)
     assert bad["sign"]["differences"] == ["empty strings are left out"]
     assert bad["sign"]["given"] == right
-    assert bad["sign"]["implied_text"][: bad["sign"]["first_difference"]].endswith('singleVerify","')
+    assert bad["sign"]["implied_text"][: bad["sign"]["first_difference"]].endswith(
+        'singleVerify","'
+    )
 
 
 @pytest.mark.parametrize(
