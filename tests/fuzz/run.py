@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import sys
+import tempfile
 from itertools import islice
 from pathlib import Path
 
@@ -24,13 +25,19 @@ CHECKS = (
 
 async def fuzz(examples: str, *, unsigned: bool) -> int:
     """Run schemathesis in a process of its own; gives its exit code."""
+    # A place of its own: schemathesis keeps what it found where it runs.
+    with tempfile.TemporaryDirectory() as place:
+        return await _fuzz_in(place, examples, unsigned=unsigned)
+
+
+async def _fuzz_in(place: str, examples: str, *, unsigned: bool) -> int:
     async with Sandbox(cards=200) as sandbox:
         cards = ",".join(islice(sandbox.world.iccids("valid"), 5))
         process = await asyncio.create_subprocess_exec(
             *("schemathesis", "run", f"{sandbox.url}/openapi.json"),
             *("--checks", ",".join(CHECKS), "--max-examples", examples),
             *("--phases", "examples,coverage,fuzzing", "--generation-deterministic"),
-            cwd=HERE,
+            cwd=place,
             env={
                 **os.environ,
                 "PYTHONPATH": str(HERE),

@@ -153,6 +153,34 @@ class Purchases(RuleBasedStateMachine):
             with pytest.raises(Refusal, match="completed before"):
                 stripe.decline(secret)
 
+    @rule(
+        card=st.integers(0, 2),
+        plan=THINGS["plan"],
+        periods=THINGS["periods"],
+        times=st.integers(1, 2),
+    )
+    def buy(self, card, plan, periods, times):
+        """Order and pay, maybe twice; one step, so that histories get somewhere."""
+        order = self.bought(SingleOrder, card, plan, periods, renews=False)
+        if order is not None:
+            secrets = [self.send(StripePay(**order[1]))["client_secret"] for _ in range(times)]
+            for secret in secrets:
+                self.sandbox.stripe.complete(secret)
+
+    @rule(target=plans, card=st.integers(0, 2), periods=THINGS["periods"], data=st.data())
+    def subscribe_at_once(self, card, periods, data):
+        every = self.sandbox.world.plans
+        renewable = [place for place, plan in enumerate(every) if plan.auto_renewal]
+        plan = data.draw(st.sampled_from(renewable))
+        order = self.bought(SingleOrder, card, plan, periods, renews=True)
+        if order is None:
+            return multiple()
+        told = self.send(StripeAutoPay(**order[1], email="a@b.example"))
+        pm_id = self.sandbox.stripe.confirm_setup(told["client_secret"])
+        given = {**order[1], "email": "a@b.example", "plan_id": told["plan_id"]}
+        assert self.send(StripeSubDirectly(**given, pm_id=pm_id))["status"] == "active"
+        return pm_id
+
     @rule(target=setups, order=orders)
     def authorize_subscription(self, order):
         told = self.send(StripeAutoPay(**order[1], email="a@b.example"))
