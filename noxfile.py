@@ -28,6 +28,7 @@ TOOLS = [
     "uvicorn>=0.32",
     "django>=5.1",
     "flask>=3.1",
+    "httpx2>=2",  # what FastAPI's own test client asks for
 ]
 
 
@@ -54,7 +55,7 @@ def types(session: nox.Session) -> None:
     """Check types twice, the typing test included."""
     frameworks = ("fastapi>=0.115", "uvicorn>=0.32", "starlette>=0.40", "django>=5.1", "flask>=3.1")
     session.install("-e", ".[cli,otel,parquet,postgres,redis]", *frameworks)
-    session.install("mypy==2.4.1", "pyright[nodejs]==1.1.414", "nox")
+    session.install("mypy==2.4.1", "pyright[nodejs]==1.1.414", "nox", "pytest>=9.0")
     session.run("mypy")
     session.run("pyright")
 

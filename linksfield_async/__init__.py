@@ -1,4 +1,7 @@
-"""Asyncio SDK for the Linksfield Topup/Mall APIs: verify cards, sell plans, manage SIM groups."""
+"""Asyncio SDK for the Linksfield Topup/Mall APIs: verify cards, sell plans, manage SIM groups.
+
+PYTEST_DONT_REWRITE: else pytest warns, because of the plugin, where this is imported before it.
+"""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from .protocol import Dialect, Request
 from .resilience.attempts import Attempts
 from .resilience.breaker import Breaker
 from .resilience.budget import RetryBudget
-from .resilience.clock import Clock
+from .resilience.clock import Clock, clock_for_new
 from .resilience.deadline import Deadline
 from .resilience.pauses import as_asked, retry_after
 from .resilience.rate import Lane, Limiter
@@ -82,7 +82,7 @@ class Shared:
 
     account: Account
     transport: Transport
-    clock: Clock = attrs.field(factory=Clock)
+    clock: Clock = attrs.field(factory=clock_for_new)
     budget: RetryBudget = attrs.field(factory=RetryBudget)
     limiter: Limiter | None = None
     breakers: Mapping[Service, Breaker] = attrs.field(

@@ -89,3 +89,15 @@ def test_the_page_and_the_chart_are_those_of_the_recorded_figures() -> None:
         check=False,
     )
     assert told.returncode == 0, told.stdout + told.stderr
+
+
+@pytest.mark.skipif(not CONTENDERS, reason="the benchmarks are not here")
+def test_the_sandbox_is_measured() -> None:
+    told = subprocess.run(
+        [sys.executable, "-B", str(BENCHMARKS / "sandbox.py"), "--cards=200", "--calls=100"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "SingleVerify/s on one core" in told.stdout

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import attrs
 
@@ -25,3 +26,21 @@ class Clock:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Callable[[], float] = random.random
     """A number from 0 up to 1."""
+
+
+_for_new: list[Clock] = [Clock()]
+
+
+def clock_for_new() -> Clock:
+    """Give the clock of a client that is made now."""
+    return _for_new[-1]
+
+
+@contextmanager
+def new_clients_use(clock: Clock) -> Iterator[None]:
+    """Have every client that is made in this block, in whatever thread, use a clock; for tests."""
+    _for_new.append(clock)
+    try:
+        yield
+    finally:
+        _for_new.remove(clock)

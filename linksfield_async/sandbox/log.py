@@ -106,7 +106,8 @@ class RequestLog(Sequence[Received]):
         return len(self._kept)
 
     def __iter__(self) -> Iterator[Received]:
-        return iter(self._kept)
+        # Of those kept by now: a request may come in, in another thread, before it is at its end.
+        return iter(tuple(self._kept))
 
     @overload
     def __getitem__(self, index: int) -> Received: ...

@@ -49,21 +49,25 @@ class Matched(list["Received"]):
     @property
     def last(self) -> Received:
         """The latest one; fails where there is none."""
+        __tracebackhide__ = True  # pytest then shows the line of the test
         if not self:
             raise AssertionError(self._told("at least once"))
         return self[-1]
 
     def once(self) -> Received:
         """Fail unless there is exactly one; give it."""
+        __tracebackhide__ = True
         self.times(1)
         return self[0]
 
     def none(self) -> None:
         """Fail where there is any."""
+        __tracebackhide__ = True
         self.times(0)
 
     def times(self, count: int) -> Matched:
         """Fail unless there are so many."""
+        __tracebackhide__ = True
         if len(self) != count:
             expected = {0: "never", 1: "once"}.get(count, f"{count} times")
             raise AssertionError(self._told(expected))
