@@ -23,6 +23,11 @@ TOOLS = [
     "trustme>=1.2",
     "opentelemetry-sdk>=1.30",
     "coverage[toml]>=7.10",
+    "psycopg[binary]>=3.2",
+    "fastapi>=0.115",
+    "uvicorn>=0.32",
+    "django>=5.1",
+    "flask>=3.1",
 ]
 
 
@@ -33,7 +38,7 @@ def install_wheel(session: nox.Session, *more: str) -> None:
     session.run("python", "-m", "build", "--wheel", "--outdir", str(wheels), ".", silent=True)
     (wheel,) = sorted(wheels.glob("*.whl"), key=lambda path: path.stat().st_mtime)[-1:]
     session.install("--force-reinstall", "--no-deps", str(wheel))
-    session.install(f"{PACKAGE}[cli,otel,parquet] @ {wheel.as_uri()}", *more)
+    session.install(f"{PACKAGE}[cli,otel,parquet,postgres,redis] @ {wheel.as_uri()}", *more)
 
 
 @nox.session
@@ -47,7 +52,9 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types twice, the typing test included."""
-    session.install("-e", ".[cli,otel,parquet]", "mypy==2.4.1", "pyright[nodejs]==1.1.414", "nox")
+    frameworks = ("fastapi>=0.115", "uvicorn>=0.32", "starlette>=0.40", "django>=5.1", "flask>=3.1")
+    session.install("-e", ".[cli,otel,parquet,postgres,redis]", *frameworks)
+    session.install("mypy==2.4.1", "pyright[nodejs]==1.1.414", "nox")
     session.run("mypy")
     session.run("pyright")
 

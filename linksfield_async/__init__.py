@@ -6,25 +6,36 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from .account import Account, Endpoints
-from .client import Client
 from .errors import (
     BadAnswer,
+    BadSignature,
     BulkStopped,
+    CheckoutConflict,
+    CheckoutRefused,
     ClientClosed,
     ConfigurationError,
     ConnectFailed,
+    Contradiction,
     DeadlineExceeded,
+    DuplicateKeys,
+    InboxUnavailable,
     InvalidInput,
     JournalError,
     JournalRefused,
     LinksfieldError,
+    MalformedNotification,
     MismatchedAnswer,
     NotificationError,
+    NotificationMismatch,
+    NotificationTooLarge,
     NotSent,
+    OrderNotVisible,
     OutcomeUnknown,
     RateLimited,
     Refused,
     ResponseTooLarge,
+    StaleNotification,
+    StillUnknown,
     Throttled,
     TLSFailed,
     UnexpectedRedirect,
@@ -37,40 +48,54 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .blocking import SyncClient
+    from .client import Client
     from .sandbox import Sandbox
 
-# Imported at first use: anyio and a web server are not everybody's.
-_LAZY = {"Sandbox": "sandbox", "SyncClient": "blocking"}
+# Imported at first use: anyio and a web server are not everybody's, and who only receives
+# notifications needs no client.
+_LAZY = {"Client": "client", "Sandbox": "sandbox", "SyncClient": "blocking"}
 
 __all__ = [
     "OPERATIONS",
     "Account",
     "AdaptiveRate",
     "BadAnswer",
+    "BadSignature",
     "BulkStopped",
+    "CheckoutConflict",
+    "CheckoutRefused",
     "Client",
     "ClientClosed",
     "ConfigurationError",
     "ConnectFailed",
+    "Contradiction",
     "DeadlineExceeded",
+    "DuplicateKeys",
     "Effect",
     "Endpoints",
     "Evidence",
+    "InboxUnavailable",
     "InvalidInput",
     "JournalError",
     "JournalRefused",
     "LinksfieldError",
+    "MalformedNotification",
     "MismatchedAnswer",
     "NotSent",
     "NotificationError",
+    "NotificationMismatch",
+    "NotificationTooLarge",
     "Operation",
     "Options",
+    "OrderNotVisible",
     "OutcomeUnknown",
     "Rate",
     "RateLimited",
     "Refused",
     "ResponseTooLarge",
     "Sandbox",
+    "StaleNotification",
+    "StillUnknown",
     "SyncClient",
     "TLSFailed",
     "Throttled",

@@ -5,21 +5,33 @@ LinksfieldError
         InvalidInput            a field of the operation cannot be sent
         ClientClosed            the client was closed before
         JournalRefused          the journal belongs to another run, or is in use
+        CheckoutRefused         a checkout that cannot be loaded, or a step that is not its next
     NotSent                 no byte left: nothing was carried out
         ConnectFailed           no connection could be made
             TLSFailed               the server's certificate or protocol was not accepted
         DeadlineExceeded        the deadline passed before anything was sent
         RateLimited             held back on this side; `retry_after` says how long
     OutcomeUnknown          bytes left, no readable answer came: may have been carried out
+        StillUnknown            accepted, and it has not ended in the time given
     BadAnswer               answered, but not in a documented shape: as unknown as the above
         UnexpectedRedirect      a redirect, which is never followed
         ResponseTooLarge        more than `max_answer_bytes`; the rest was not read
         MismatchedAnswer        the answer is about another card or order
     Refused                 a readable refusal
         Throttled               asked to slow down; `retry_after` says for how long
-    JournalError            the journal of a bulk run cannot be written or read
+    JournalError            a journal or a store of checkouts cannot be written or read
+    CheckoutConflict        somebody else has saved this checkout meanwhile: load it again
+    Contradiction           what is told now cannot be true beside what was told before
     BulkStopped             a bulk run stopped by its own rules; it can be resumed
-    NotificationError       a pushed message that must not be believed
+    NotificationError       a pushed message that must not be believed, or not yet
+        BadSignature            its signature is missing, or not that of any key
+        StaleNotification       signed, but stamped outside the window of time
+        MalformedNotification   its headers or its body are not what was agreed
+            DuplicateKeys           a member of its body stands twice
+            NotificationTooLarge    larger than is read
+        NotificationMismatch    what the service or the own record says is something else
+        OrderNotVisible         the service does not show the order as paid yet: ask again later
+        InboxUnavailable        it cannot be kept or claimed now: it must come again
 
 `carried_out` is False where nothing happened for certain, else None: nobody on this side can tell.
 """
@@ -153,6 +165,10 @@ class JournalRefused(ConfigurationError):
     """The journal belongs to another run, is in use, or is none; nothing was sent."""
 
 
+class CheckoutRefused(ConfigurationError):
+    """A checkout that cannot be loaded, or a step that is not its next; nothing was sent."""
+
+
 class NotSent(LinksfieldError):
     """No byte of the request left this machine: nothing was carried out."""
 
@@ -177,6 +193,17 @@ class RateLimited(NotSent):
 
 class OutcomeUnknown(LinksfieldError):
     """Bytes left and no readable answer came: it may have been carried out."""
+
+
+class StillUnknown(OutcomeUnknown):
+    """Accepted, and it has not ended in the time given; `data` has the last answers, by id."""
+
+    request_ids: tuple[str, ...] = ()
+    """The requests that have not ended; ask for these."""
+
+    def facts(self) -> dict[str, Any]:
+        """All facts by name, raw; `as_json` is the form without secrets."""
+        return {**super().facts(), "request_ids": self.request_ids}
 
 
 class BadAnswer(LinksfieldError):
@@ -206,7 +233,15 @@ class Throttled(Refused):
 
 
 class JournalError(LinksfieldError):
-    """The journal cannot be written or read; nothing is sent that it does not know of."""
+    """The journal or store cannot be written or read; nothing is sent that it does not know of."""
+
+
+class CheckoutConflict(LinksfieldError):
+    """Somebody else has saved this checkout meanwhile; theirs stands, load it again."""
+
+
+class Contradiction(LinksfieldError):
+    """What the service tells now cannot be true beside what it told before; nothing is changed."""
 
 
 class BulkStopped(LinksfieldError):
@@ -214,4 +249,36 @@ class BulkStopped(LinksfieldError):
 
 
 class NotificationError(LinksfieldError):
-    """A pushed message with a bad signature, a stale time stamp or a malformed body."""
+    """A pushed message that must not be believed, or not yet."""
+
+
+class BadSignature(NotificationError):
+    """The message's signature is missing, or is not that of any key of the receiver."""
+
+
+class StaleNotification(NotificationError):
+    """The signature is right, but its time stamp is outside the receiver's window."""
+
+
+class MalformedNotification(NotificationError):
+    """The message's headers or body are not what was agreed."""
+
+
+class DuplicateKeys(MalformedNotification):
+    """A member of the body stands twice: which of the two counts, nobody can tell."""
+
+
+class NotificationTooLarge(MalformedNotification):
+    """The message is larger than is read."""
+
+
+class NotificationMismatch(NotificationError):
+    """The service or the own record says something else; `data` names what, without values."""
+
+
+class OrderNotVisible(NotificationError):
+    """The service does not show the order as paid yet: nothing is proved, ask again later."""
+
+
+class InboxUnavailable(NotificationError):
+    """The message cannot be kept or claimed now: it must come again."""

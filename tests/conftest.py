@@ -13,10 +13,12 @@ import transports
 from catalogue import summary
 from leaks import noted_tasks, open_now, open_what_stays, still_open
 from servers import RawServer, raw_server
+from stores import postgres_dsn, redis_process
 
 from linksfield_async import Account, Client, Endpoints
 
 both = transports.both
+__all__ = ["postgres_dsn", "redis_process"]  # fixtures, found by their names
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

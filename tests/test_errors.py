@@ -21,6 +21,7 @@ def kinds(kind: type[LinksfieldError] = LinksfieldError) -> list[type[Linksfield
 ALL = pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
 UNSENT = {
     *("ConfigurationError", "InvalidInput", "ClientClosed", "JournalRefused"),
+    "CheckoutRefused",
     *("NotSent", "ConnectFailed", "TLSFailed", "DeadlineExceeded", "RateLimited"),
 }
 FALSE = UNSENT | {"Refused", "Throttled"}

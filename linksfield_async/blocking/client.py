@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Iterable
-from typing import Any, NoReturn, Self, TypeVar, Unpack
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack
 
 from ..account import Account
 from ..bulk.settings import BulkSettings
 from ..client import Client
 from ..errors import ConfigurationError
-from ..named import BlockingGroups, BlockingOrders, BlockingPayment, BlockingVshop
+from ..named import BlockingOrders, BlockingPayment, BlockingVshop
 from ..operation import Operation
 from ..operations import CardVerification
 from ..options import Options
@@ -19,7 +20,11 @@ from ..resilience.breaker import BreakerState
 from ..telemetry import Observer
 from ..transport.base import Transport
 from .bulk import BlockingOutcomes, feed_of
+from .groups import BlockingGroups
 from .thread import LoopThread
+
+if TYPE_CHECKING:
+    from .checkout import BlockingCheckouts
 
 T = TypeVar("T")
 
@@ -52,8 +57,15 @@ class SyncClient:
         self._allow_running_loop = allow_running_loop
         self.vshop = BlockingVshop(self)
         self.payment = BlockingPayment(self)
-        self.groups = BlockingGroups(self)
+        self.groups = BlockingGroups(self, client.groups, self._ready)
         self.orders = BlockingOrders(self)
+
+    @cached_property
+    def checkout(self) -> BlockingCheckouts:
+        """Purchases and subscriptions that can be put down and taken up again."""
+        from .checkout import BlockingCheckouts  # noqa: PLC0415 - not every program sells
+
+        return BlockingCheckouts(self._client.checkout, self._ready)
 
     @property
     def account(self) -> Account:

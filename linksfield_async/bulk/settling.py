@@ -95,6 +95,11 @@ async def ask(operation: Operation[Any], sender: Sender) -> Settlement:
         if isinstance(operation, SynOrderInfo) and is_told:
             return Settlement(False, "GetOrder knows no order under this request_order_id")
         return Settlement(None, "GetOrder shows no order; whether it shows unpaid ones is unknown")
+    return judged(operation, found)
+
+
+def judged(operation: SingleOrder | SynOrderInfo, found: Order) -> Settlement:
+    """Weigh an order that was found: whether it is the one that was to be made."""
     if found.status is not None and _BAD_WORDS.search(found.status):
         return Settlement(None, one_line(f"GetOrder shows the order as {found.status!r}"))
     if found.iccid is None and found.pay_amount is None:

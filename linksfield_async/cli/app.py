@@ -16,8 +16,10 @@ from ..version import __version__
 from .demo import demo
 from .failure import Exit, Failure, failure_of
 from .groups import groups
+from .notifications import notifications
 from .operations import operations
 from .pay import pay
+from .reconciling import reconcile
 from .renewal import renewal
 from .runs import runs
 from .sandbox import sandbox
@@ -99,8 +101,10 @@ for command in (
     sign,
     operations,
     sandbox,
+    notifications,
 ):
     root.add_command(command)
+order.add_command(reconcile)
 
 
 def run() -> None:

@@ -133,14 +133,20 @@ def _stages(
 ) -> Iterator[tuple[str, Callable[[Walk], Awaitable[None]]]]:
     from . import flows  # noqa: PLC0415
     from .bulk_flow import stop_and_resume  # noqa: PLC0415
+    from .checkout_flow import take_up_again  # noqa: PLC0415
 
     stripe, clock = sandbox.stripe, sandbox.clock
     once, renewing, reported, *grouped = islice(sandbox.world.iccids(), 3 + _GROUP_CARDS)
+    resumed = next(islice(sandbox.world.iccids(), 3 + _GROUP_CARDS, None))
     foreign = next(sandbox.world.iccids("foreign"))
     yield "Verify the sample file", lambda walk: _verify(client, sandbox, verdicts, walk)
     yield "Stopped and resumed", lambda walk: stop_and_resume(client, sandbox.requests, walk)
     yield "One-time purchase", lambda walk: flows.buy_once(client, stripe, once, walk)
     yield "Subscription", lambda walk: flows.subscribe(client, stripe, clock, renewing, walk)
+    yield (
+        "Checkout taken up again",
+        lambda walk: take_up_again(client, stripe, sandbox.requests, resumed, walk),
+    )
     yield "Group of SIMs", lambda walk: flows.change_group(client, grouped, foreign, walk)
     yield "Order paid elsewhere", lambda walk: flows.report_paid(client, reported, walk)
 

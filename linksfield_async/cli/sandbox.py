@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ..notifications import SignatureScheme
 from .session import Session, pass_session
 
 FILE = click.Path(dir_okay=False)
@@ -28,6 +29,17 @@ FILE = click.Path(dir_okay=False)
 @click.option("--keep-requests", default=100_000, show_default=True, help="How many the log holds.")
 @click.option("--dedupe-orders", is_flag=True, help="Refuse an order number used before.")
 @click.option("--allow-any-host", is_flag=True, help="Permit a host that others can reach.")
+@click.option("--notify-url", metavar="URL", help="Where recharge messages go, on this machine.")
+@click.option(
+    "--notification-key", default="sandbox notification key", show_default=True, help="Signs them."
+)
+@click.option("--notification-key-id", default="sandbox", show_default=True, help="Its id.")
+@click.option(
+    "--notification-scheme",
+    metavar="NAME=VALUE,…",
+    default="",
+    help="How they are signed, as `notifications learn` prints it.",
+)
 @click.option("--faults", type=FILE, help="TOML file of what is to go wrong.")
 @click.option("--state", type=FILE, help="File that keeps the state over restarts.")
 @pass_session
@@ -40,6 +52,8 @@ def sandbox(session: Session, /, **settings: Any) -> None:
     # A web server of its own, which the other commands have no use for.
     from ..sandbox import Sandbox, serve  # noqa: PLC0415
 
+    scheme = SignatureScheme.parse(settings.pop("notification_scheme"))
+    settings["notification_scheme"] = scheme
     if session.partner_code is not None:
         settings["partner_code"] = session.partner_code
     # Ctrl-C is how it is meant to end; where no signal handler can be set it is an exception.

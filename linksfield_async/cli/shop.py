@@ -68,20 +68,25 @@ def orders(session: Session, iccid: str, as_json: bool) -> None:
         )
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--purchase-order-id", metavar="ID", help="The partner's own order id.")
 @click.option("--order-id", metavar="ID", help="The order id.")
 @click.option("--iccid", type=ICCID, help="The card.")
 @json_option
 @pass_session
+@click.pass_context
 def order(
+    ctx: click.Context,
     session: Session,
+    *,
     purchase_order_id: str | None,
     order_id: str | None,
     iccid: str | None,
     as_json: bool,
 ) -> None:
     """Look one order up, by exactly one of its keys."""
+    if ctx.invoked_subcommand is not None:
+        return
     if sum(bool(key) for key in (purchase_order_id, order_id, iccid)) != 1:
         raise click.UsageError("give one of --purchase-order-id, --order-id and --iccid")
     found = session.send(

@@ -32,6 +32,7 @@ from .faults import (
 )
 from .log import Received, RequestLog
 from .matched import Matched
+from .push import Delivery, Notifications, Push, PushScheme
 from .sample import SAMPLE_CARDS
 from .scenarios import Scenarios, Situation
 from .serve import serve
@@ -44,10 +45,14 @@ __all__ = [
     "CardKind",
     "CardState",
     "Clock",
+    "Delivery",
     "Fault",
     "Faults",
     "GroupBehaviour",
     "Matched",
+    "Notifications",
+    "Push",
+    "PushScheme",
     "Received",
     "Refusal",
     "RequestLog",

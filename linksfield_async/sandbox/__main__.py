@@ -32,6 +32,9 @@ def parser() -> argparse.ArgumentParser:
     add("--keep-requests", type=int, default=100_000, help="how many requests the log holds")
     add("--dedupe-orders", action="store_true", help="refuse an order number used before")
     add("--allow-any-host", action="store_true", help="permit a host others can reach")
+    add("--notify-url", help="where recharge messages go, on this machine")
+    add("--notification-key", default="sandbox notification key", help="what signs them")
+    add("--notification-key-id", default="sandbox", help="the id of that key")
     add("--faults", help="TOML file of what is to go wrong")
     add("--state", help="file that keeps the state over restarts")
     return made

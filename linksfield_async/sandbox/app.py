@@ -20,6 +20,7 @@ from .jobs import carry_out
 from .keeper import Keeper
 from .log import RequestLog
 from .pages import Pages
+from .push import Notifications, Scheme
 from .scenarios import Scenarios
 from .server import Server
 from .settings import Settings
@@ -45,6 +46,8 @@ class Sandbox:
     `allow_any_host`  permit a host that other machines can reach
     `faults`          TOML file of faults that hold from the start, see `fault_file`
     `state`           file that keeps the world over restarts; written while it runs and at close
+    `notify_url`      where recharge messages go, on this machine; see `sandbox.notifications`
+    `notification_key`, `notification_key_id`, `notification_scheme`  how they are signed
     """
 
     def __init__(
@@ -63,6 +66,10 @@ class Sandbox:
         allow_any_host: bool = False,
         faults: str | Path | None = None,
         state: str | Path | None = None,
+        notify_url: str | None = None,
+        notification_key: str = "sandbox notification key",
+        notification_key_id: str = "sandbox",
+        notification_scheme: Scheme | None = None,
     ) -> None:
         self._settings = Settings(
             cards=cards,
@@ -81,6 +88,13 @@ class Sandbox:
         self.requests = RequestLog(keep_requests)
         self._world = World(cards=cards, seed=seed, partner_code=partner_code, clock=self.clock)
         self.stripe = Stripe(self._world)
+        self.notifications = Notifications(
+            self._world,
+            url=notify_url,
+            key=notification_key,
+            key_id=notification_key_id,
+            scheme=notification_scheme,
+        )
         dispatcher = Dispatcher(self._world, self.stripe, self._settings)
         self.faults = Faults(seed)
         """What goes wrong with requests; nothing, until something is set."""
@@ -147,9 +161,11 @@ class Sandbox:
         await self._server.start()
         if self._keeper is not None:
             self._keeper.start()
+        self.notifications.start()
 
     async def close(self) -> None:
         """Stop listening and end what is under way; the state stays readable."""
+        await self.notifications.close()
         await self._server.close()
         if self._keeper is not None:
             await self._keeper.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import overload
 
@@ -18,6 +18,8 @@ class OrderBook(Sequence[Order]):
         self._by_order_no: dict[str, list[Order]] = {}
         self._by_pay_id: dict[str, list[Order]] = {}
         self._by_request_id: dict[str, list[Order]] = {}
+        self.when_paid: list[Callable[[Order, datetime], None]] = []
+        """Told of every order that was paid or extended, and when."""
 
     def add(self, order: Order) -> None:
         """Keep a new order."""
@@ -56,6 +58,7 @@ class OrderBook(Sequence[Order]):
         order.paid = when
         order.start = max([when, *ends])
         order.end = later(order.start, order.days)
+        self._tell(order, when)
 
     def extend(self, order: Order) -> None:
         """Add the bought days once more; what waits behind on the card waits longer."""
@@ -63,10 +66,15 @@ class OrderBook(Sequence[Order]):
         if end is None:
             raise ValueError("an unpaid order cannot be extended")
         order.end = later(end, order.days)
+        self._tell(order, end)
         for other in self.of_card(order.iccid):
             if other is not order and other.start is not None and other.start >= end:
                 other.start = later(other.start, order.days)
                 other.end = later(other.start, other.days)
+
+    def _tell(self, order: Order, when: datetime) -> None:
+        for told in self.when_paid:
+            told(order, when)
 
     def __len__(self) -> int:
         return len(self._orders)

@@ -33,6 +33,7 @@ def test_json(bare, few_cards):
         "Stopped and resumed",
         "One-time purchase",
         "Subscription",
+        "Checkout taken up again",
         "Group of SIMs",
         "Order paid elsewhere",
     ]

@@ -1,0 +1,169 @@
+"""`order reconcile`: what became of saved checkouts whose answers were lost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import ConfigurationError, Contradiction
+from .failure import Exit, WrongUse
+from .output import count, show_json, visible
+from .session import Session, json_option, pass_session, run
+
+if TYPE_CHECKING:
+    from ..checkout import AsyncCheckout, Checkout, Conclusion, SqliteCheckouts
+
+_SQLITE = b"SQLite format 3\0"
+_PATH: Any = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=_PATH)
+@click.option("--key", help="Of one checkout in a store; else all that are unknown.")
+@click.option(
+    "--known",
+    type=_PATH,
+    multiple=True,
+    help="A saved checkout whose order was shown; proves that asking works. May be repeated.",
+)
+@click.option(
+    "--quarantine",
+    type=click.FloatRange(0),
+    default=900.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the service may work on what it was sent.",
+)
+@json_option
+@pass_session
+@click.pass_context
+def reconcile(
+    ctx: click.Context,
+    session: Session,
+    *,
+    file: Path,
+    key: str | None,
+    known: Sequence[Path],
+    quarantine: float,
+    as_json: bool,
+) -> None:
+    """Ask what became of saved checkouts, and keep what is concluded.
+
+    FILE is the text of one checkout, or an SQLite store of many. Nothing is ordered, paid or
+    confirmed. Ends with 3 where something stays unknown, or a card has more orders than were made.
+    """
+    from ..checkout import SqliteCheckouts  # noqa: PLC0415 - only this command needs it
+
+    with file.open("rb") as opened:
+        is_store = opened.read(len(_SQLITE)) == _SQLITE
+    if key is not None and not is_store:
+        raise WrongUse("--key is for a store; this file is the text of one checkout")
+    texts = [_read(path) for path in known]
+
+    async def work() -> _Told:
+        async with session.client() as client:
+            checkouts = client.checkout.with_settings(quarantine=quarantine)
+            if is_store:
+                found = await _of_store(checkouts, SqliteCheckouts(file), key)
+            else:
+                found = [(file.name, checkouts.load(_read(file), save=_Replacing(file)))]
+            return [(name, one, await _asked(checkouts, one, texts)) for name, one in found]
+
+    told = run(work())
+    if as_json:
+        show_json([_as_json(name, checkout, found) for name, checkout, found in told])
+    elif not told:
+        click.echo("nothing is unknown")
+    else:
+        for name, checkout, found in told:
+            _show(name, checkout, found)
+    if not all(_is_good(checkout, found) for _, checkout, found in told):
+        ctx.exit(Exit.SOME_NOT_GOOD)
+
+
+_Told = list[tuple[str, "Checkout", "Conclusion | Contradiction"]]
+
+
+async def _asked(
+    checkouts: AsyncCheckout, checkout: Checkout, known: Sequence[str]
+) -> Conclusion | Contradiction:
+    try:
+        return await checkouts.reconcile(checkout, known=known)
+    except Contradiction as error:  # told with the others; the checkout stays as it is
+        return error
+
+
+async def _of_store(
+    checkouts: AsyncCheckout, store: SqliteCheckouts, key: str | None
+) -> list[tuple[str, Checkout]]:
+    found = []
+    for one in await store.keys("unknown") if key is None else (key,):
+        checkout = await checkouts.resume(store=store, key=one)
+        if checkout is None:
+            raise WrongUse(f"the store has no checkout under {one!r}")
+        found.append((one, checkout))
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path.name} is no saved checkout") from error
+
+
+class _Replacing:
+    """Writes a checkout's text over its file, at once or not at all; its owner alone may read it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self, saved: str) -> None:
+        """Write a new file and put it in the old one's place."""
+        new = self._path.with_name(f"{self._path.name}.new")
+        with open(os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
+            file.write(saved)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._path)
+
+
+_WORDS = {True: "carried out", False: "not carried out", None: "still unknown"}
+
+
+def _is_good(checkout: Checkout, found: Conclusion | Contradiction) -> bool:
+    if isinstance(found, Contradiction):
+        return False
+    return checkout.state != "unknown" and not found.doubled
+
+
+def _show(name: str, checkout: Checkout, found: Conclusion | Contradiction) -> None:
+    if isinstance(found, Contradiction):
+        click.echo(f"{visible(name)}: contradiction: {found}; it stays {checkout.state}")
+        return
+    click.echo(f"{visible(name)}: {found.step} {_WORDS[found.carried_out]}; now {checkout.state}")
+    for fact in found.evidence:
+        click.echo(f"  {fact.at:%H:%M:%S}  {fact.told}")
+    if found.doubled:
+        click.echo(f"  {count(len(found.orders), 'order')} shown: more than were made")
+
+
+def _as_json(name: str, checkout: Checkout, found: Conclusion | Contradiction) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "checkout": name,
+        "state": str(checkout.state),
+        "order_no": checkout.record.ids.order_no,
+    }
+    if isinstance(found, Contradiction):
+        return told | {"contradiction": str(found)}
+    return told | {
+        "step": str(found.step),
+        "carried_out": found.carried_out,
+        "doubled": found.doubled,
+        "evidence": [{"at": one.at, "told": one.told} for one in found.evidence],
+        "orders": found.orders,
+    }

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from linksfield_async import Client, Sandbox
+from linksfield_async.checkout import Checkout, SqliteCheckouts
+from linksfield_async.checkout.record import Intent, Record
+from linksfield_async.checkout.saving import saved
+from linksfield_async.checkout.state import State, Step
+
+
+@pytest.fixture
+def begun(sandbox: Sandbox) -> Callable[..., Record]:
+    """Begin a purchase for a card; gives its record as it is kept."""
+
+    def work(iccid: str) -> Record:
+        async def once() -> Checkout:
+            async with Client(sandbox.account) as client:
+                plan = sandbox.world.plans[0].code
+                return await client.checkout.purchase(iccid=iccid, plan=plan, save=str)
+
+        return asyncio.run(once()).record
+
+    return work
+
+
+def lost(record: Record) -> Record:
+    """The same as if the answer to its order had been lost long ago."""
+    intent = Intent(Step.ORDERING, wall_ms=0)
+    return attrs.evolve(record, reached=State.PLANNED, under_way=intent, client_secret=None)
+
+
+def never_sent(record: Record, number: str) -> Record:
+    ids = attrs.evolve(record.ids, order_no=number, pay_id=f"P{number}", request_order_id=number)
+    return attrs.evolve(lost(record), ids=ids, shown_unpaid=False)
+
+
+def test_a_lost_order_is_found_and_kept(cli, valid, begun, tmp_path: Path):
+    file = tmp_path / "cart.json"
+    file.write_text(saved(lost(begun(valid[0]))))
+    result = cli("order", "reconcile", str(file))
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("cart.json: ordering carried out; now ordered\n")
+    assert "GetOrder shows the order" in result.stdout
+    assert valid[0] not in result.stdout
+    kept = json.loads(file.read_text())
+    assert (kept["reached"], kept["under_way"]) == ("ordered", None)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_is_not_proved_stays_unknown(cli, valid, begun, sandbox, tmp_path: Path):
+    other = begun(valid[0])
+    file, known = tmp_path / "cart.json", tmp_path / "other.json"
+    file.write_text(saved(never_sent(other, "N1")))
+    known.write_text(saved(other))
+    result = cli("order", "reconcile", str(file), "--json")
+    assert result.exit_code == 3
+    (told,) = json.loads(result.stdout)
+    assert (told["state"], told["carried_out"]) == ("unknown", None)
+    assert "proves nothing" in told["evidence"][-1]["told"]
+    result = cli("order", "reconcile", str(file), "--known", str(known), "--json")
+    (told,) = json.loads(result.stdout)
+    assert (result.exit_code, told["state"], told["carried_out"]) == (0, "planned", False)
+    assert len(sandbox.requests.of("SingleOrder")) == 1
+
+
+def test_a_store_of_many(cli, valid, begun, tmp_path: Path):
+    store = SqliteCheckouts(tmp_path / "shop.db")
+
+    async def fill(**records: Any) -> None:
+        for key, record in records.items():
+            await store.insert(key, saved(attrs.evolve(record, revision=1)))
+
+    first = begun(valid[0])
+    odd = attrs.evolve(lost(begun(valid[2])), refused=True, reached=State.FAILED)
+    asyncio.run(
+        fill(good=first, found=lost(begun(valid[1])), none=never_sent(first, "N1"), odd=odd)
+    )
+    result = cli("order", "reconcile", store.path)
+    assert result.exit_code == 3
+    heads = [line for line in result.stdout.splitlines() if not line.startswith(" ")]
+    assert heads == [
+        "found: ordering carried out; now ordered",
+        "none: ordering not carried out; now planned",
+        "odd: contradiction: the order was refused, and yet the service shows it; it stays unknown",
+    ]
+    again = cli("order", "reconcile", store.path, "--key", "good", "--json")
+    assert again.exit_code == 0
+    assert json.loads(again.stdout)[0]["state"] == "authorized"
+    assert cli("order", "reconcile", store.path, "--key", "x").exit_code == 2
+    told = json.loads(cli("order", "reconcile", store.path, "--json").stdout)
+    assert [one.get("contradiction", "") != "" for one in told] == [True]
+
+
+def test_nothing_to_do(cli, tmp_path: Path):
+    store = SqliteCheckouts(tmp_path / "shop.db")
+    asyncio.run(store.keys())
+    assert cli("order", "reconcile", store.path).stdout == "nothing is unknown\n"
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", b'{"linksfield_checkout":2}'])
+def test_what_is_no_checkout_is_wrong_use(cli, sandbox, tmp_path: Path, content: bytes):
+    file = tmp_path / "cart.json"
+    file.write_bytes(content)
+    result = cli("order", "reconcile", str(file))
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert cli("order", "reconcile", str(file), "--key", "a").exit_code == 2
+    assert not len(sandbox.requests)
