@@ -2,12 +2,12 @@
 
 from typing import assert_type
 
-from linksfield_async.blocking.groups import BlockingGroupJob, BlockingGroups
-from linksfield_async.groups import CardChange, GroupJob, GroupReport, JobStatus, SyncReport
-from linksfield_async.groups.namespace import AsyncGroups
 from linksfield_async import Client, SyncClient
 from linksfield_async.blocking.checkout import BlockingCheckout
+from linksfield_async.blocking.groups import BlockingGroupJob, BlockingGroups
 from linksfield_async.checkout import Checkout, Conclusion, State
+from linksfield_async.groups import CardChange, GroupJob, GroupReport, JobStatus, SyncReport
+from linksfield_async.groups.namespace import AsyncGroups
 from linksfield_async.named import AsyncVshop, BlockingVshop
 from linksfield_async.operations import AutoRenewal, CardVerification, ServicePlan
 
@@ -48,6 +48,8 @@ def groups_blocking(groups: BlockingGroups) -> None:
     assert_type(groups.sync(group_id="G", iccids=["1"]), SyncReport)
     for change in job:
         assert_type(change, CardChange)
+
+
 async def checkout(client: Client) -> None:
     begun = await client.checkout.purchase(iccid="1", plan="1", periods=2, save=print)
     assert_type(begun, Checkout)
