@@ -85,15 +85,20 @@ async def place(number: str, wish: Wish) -> None:
     if plan is None:
         del orders[number]
         raise HTTPException(404, "the card cannot have this plan")
+    package, code, name = plan.package_code, plan.service_plan_code, plan.service_plan_show_name
+    amount, currency = plan.pay_amount, plan.pay_currency
+    if not (package and code and name and amount and currency):
+        del orders[number]
+        raise HTTPException(502, "the service does not tell enough of this plan to order it")
     try:
         await client.vshop.create_order(
             iccid=wish.iccid,
-            package_code=plan.package_code,
-            service_plan_code=plan.service_plan_code,
-            service_plan_show_name=plan.service_plan_show_name,
+            package_code=package,
+            service_plan_code=code,
+            service_plan_show_name=name,
             order_period="1",
-            pay_amount=plan.pay_amount,
-            pay_currency=plan.pay_currency,
+            pay_amount=amount,
+            pay_currency=currency,
             order_no=number,
             pay_id=f"{client.account.partner_code}{number}",
             request_order_id=number,
