@@ -24,6 +24,7 @@ from .job import GroupJob
 from .parts import Part, State
 from .report import Change
 from .room import Desk, MakeSender
+from .together import together
 
 _TRIES = 5
 """For a request that certainly was not taken: throttled, or no connection."""
@@ -73,13 +74,7 @@ class Sending:
             while self._left:
                 await self._next()
 
-        tasks = [asyncio.ensure_future(worker()) for _ in range(concurrency)]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await together(*(worker() for _ in range(concurrency)))
 
     async def _next(self) -> None:
         """Send the next request, or put its cards back where there were too many."""

@@ -16,6 +16,7 @@ from .members import Members
 from .report import Change, GroupReport, SyncReport
 from .restoring import Restored
 from .settings import Settings
+from .together import together
 from .turns import SYNCS
 
 
@@ -66,11 +67,10 @@ class Sync:
         add, remove = self._job("add"), self._job("remove")
         not_again: list[set[str]] = [set(), set()]
         if journal is not None:
-            for number, job in enumerate((add, remove)):
-                restored = Restored(job, journal)
-                await restored.conclude()
-                # A refusal stands, and what goes on may still be carried out.
-                not_again[number] = restored.with_verdict("refused") | restored.under_way
+            restored = [Restored(job, journal) for job in (add, remove)]
+            await together(*(one.conclude() for one in restored))
+            # A refusal stands, and what goes on may still be carried out.
+            not_again = [one.with_verdict("refused") | one.under_way for one in restored]
         # Read once all that was sent before is settled: this is what is true.
         members = await self._members()
         plan = self._plan(members, *not_again)
@@ -78,8 +78,7 @@ class Sync:
         for job, cards in ((add, plan.to_add), (remove, plan.to_remove)):
             if cards:
                 await self._changes.send(job, cards, tolerant=True)
-        for job in (add, remove):
-            await job.drain()
+        await together(add.drain(), remove.drain())
         return self._report(plan, [add.report(), remove.report()], await self._members())
 
     def _job(self, change: Change) -> GroupJob:
