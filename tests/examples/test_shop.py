@@ -179,6 +179,22 @@ def test_a_service_that_is_gone_changes_nothing_that_is_known(shop: Shop) -> Non
     assert shop.changes(chosen["iccid"]) == {"SingleOrder": 1, "StripePay": 1}
 
 
+def test_without_its_database_it_begins_nothing_and_comes_back(shop: Shop, tmp_path: Path) -> None:
+    kept, chosen, another = tmp_path / "shop.sqlite3", cart(shop), cart(shop)
+    order = shop.post("/api/orders", **chosen)[1]
+    kept.rename(tmp_path / "away")
+    kept.mkdir()
+    status, told = shop.post("/api/orders", **another)
+    assert (status, told["code"]) == (503, "shop_down")
+    assert not shop.orders(another["iccid"])
+    until(lambda: "cannot be followed" in shop.log)
+    kept.rmdir()
+    (tmp_path / "away").rename(kept)
+    pay(shop, order)
+    assert becomes(shop, chosen["key"], "confirmed")
+    assert shop.changes(chosen["iccid"]) == ONCE
+
+
 def test_subscriptions_are_made_once_however_often_the_page_asks(shop: Shop) -> None:
     chosen = cart(shop, "subscription")
     order = shop.post("/api/orders", **chosen)[1]
