@@ -11,7 +11,8 @@ import attrs
 from .account import Account
 from .codec import codec_for
 from .errors import ConfigurationError
-from .named import AsyncGroups, AsyncOrders, AsyncPayment, AsyncVshop
+from .groups.namespace import AsyncGroups, RoomShare
+from .named import AsyncOrders, AsyncPayment, AsyncVshop
 from .operation import Operation
 from .operations import CardVerification
 from .options import Options
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SHARED = frozenset({"connections", "ca_file", "rate", "transport"})
+_SHARED = frozenset({"connections", "ca_file", "group_polls", "rate", "transport"})
 """Options that a view cannot change, because it shares what they are about."""
 
 
@@ -63,14 +64,16 @@ class Client:
             limiter=limiter,
             observers=observers_with_log(observers),
         )
-        self._open(Pipeline(shared, options), own)
+        self._own_groups: RoomShare | None = RoomShare()
+        self._open(Pipeline(shared, options), own, self._own_groups)
 
-    def _open(self, pipeline: Pipeline, own: OwnTransport | None) -> None:
+    def _open(self, pipeline: Pipeline, own: OwnTransport | None, share: RoomShare) -> None:
         self._pipeline = pipeline
         self._own_transport = own
+        self._group_share = share
         self.vshop = AsyncVshop(pipeline)
         self.payment = AsyncPayment(pipeline)
-        self.groups = AsyncGroups(pipeline)
+        self.groups = AsyncGroups(pipeline, share)
         self.orders = AsyncOrders(pipeline)
 
     @cached_property
@@ -165,11 +168,15 @@ class Client:
             if name in _SHARED:
                 raise ConfigurationError(f"views share what {name} is about: make a new Client")
         view = object.__new__(type(self))
-        view._open(self._pipeline.with_options(attrs.evolve(self.options, **changes)), None)
+        view._own_groups = None
+        pipeline = self._pipeline.with_options(attrs.evolve(self.options, **changes))
+        view._open(pipeline, None, self._group_share)
         return view
 
     async def close(self) -> None:
         """Close the connections this client made; closing twice does nothing."""
+        if self._own_groups is not None:
+            await self._own_groups.close()
         if self._own_transport is not None:
             await self._own_transport.close()
 

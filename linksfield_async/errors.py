@@ -12,6 +12,7 @@ LinksfieldError
         DeadlineExceeded        the deadline passed before anything was sent
         RateLimited             held back on this side; `retry_after` says how long
     OutcomeUnknown          bytes left, no readable answer came: may have been carried out
+        StillUnknown            accepted, and it has not ended in the time given
     BadAnswer               answered, but not in a documented shape: as unknown as the above
         UnexpectedRedirect      a redirect, which is never followed
         ResponseTooLarge        more than `max_answer_bytes`; the rest was not read
@@ -192,6 +193,17 @@ class RateLimited(NotSent):
 
 class OutcomeUnknown(LinksfieldError):
     """Bytes left and no readable answer came: it may have been carried out."""
+
+
+class StillUnknown(OutcomeUnknown):
+    """Accepted, and it has not ended in the time given; `data` has the last answers, by id."""
+
+    request_ids: tuple[str, ...] = ()
+    """The requests that have not ended; ask for these."""
+
+    def facts(self) -> dict[str, Any]:
+        """All facts by name, raw; `as_json` is the form without secrets."""
+        return {**super().facts(), "request_ids": self.request_ids}
 
 
 class BadAnswer(LinksfieldError):

@@ -12,14 +12,12 @@ from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, overloa
 
 from .operation import Operation
 from .operations import (
-    AddSims,
     CancelAutoRenewalRecord,
     GetAsyncResult,
     GetOrder,
     ListGroups,
     ListGroupSims,
     QueryAutoRenewalRecord,
-    RemoveSims,
     ResultConfirm,
     ResultQuery,
     SingleOrder,
@@ -145,12 +143,10 @@ class PaymentMethods:
 
 
 class GroupMethods:
-    """SIMs in groups, changed asynchronously."""
+    """SIMs in groups; changing them is more than one operation, see `groups.namespace`."""
 
     label = "groups"
 
-    add_sims = Named(AddSims)
-    remove_sims = Named(RemoveSims)
     list_sims = Named(ListGroupSims)
     list = Named(ListGroups)
     get_result = Named(GetAsyncResult)
@@ -172,10 +168,6 @@ class AsyncPayment(PaymentMethods, AsyncNamespace):
     """`client.payment`, awaited."""
 
 
-class AsyncGroups(GroupMethods, AsyncNamespace):
-    """`client.groups`, awaited."""
-
-
 class AsyncOrders(OrderMethods, AsyncNamespace):
     """`client.orders`, awaited."""
 
@@ -186,10 +178,6 @@ class BlockingVshop(VshopMethods, BlockingNamespace):
 
 class BlockingPayment(PaymentMethods, BlockingNamespace):
     """`client.payment`, blocking."""
-
-
-class BlockingGroups(GroupMethods, BlockingNamespace):
-    """`client.groups`, blocking."""
 
 
 class BlockingOrders(OrderMethods, BlockingNamespace):

@@ -72,6 +72,9 @@ class Options:
     rate_wait: float | None = attrs.field(default=None, validator=_optional_wait)
     """Longest wait for that; a call that would wait longer is RateLimited at once. 0: never wait;
     None: as long as the deadline allows. Bulk work waits for its turn however long it takes."""
+    group_polls: float = attrs.field(default=50.0, validator=_positive)
+    """At most, in a second and event loop: questions for the results of changes of groups, of all
+    jobs together with those of all views. The rate counts for them as well."""
     connections: int = attrs.field(default=100, validator=_count)
     """Open at once, per event loop."""
     max_answer_bytes: int = attrs.field(default=4 * 1024 * 1024, validator=_count)

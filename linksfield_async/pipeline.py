@@ -37,8 +37,9 @@ from .transport.base import Limits, Transport
 T = TypeVar("T")
 
 
-BeforeSending: TypeAlias = Callable[[Request], Awaitable[None]]
-"""Awaited with a request right before it leaves; what it raises keeps the request from leaving."""
+BeforeSending: TypeAlias = Callable[[Request], Awaitable[None] | None]
+"""Called with a request right before it leaves, and what it gives is awaited; what it raises keeps
+the request from leaving."""
 
 
 def _masked(_: Any) -> str:
@@ -120,7 +121,7 @@ class Pipeline:
     def in_bulk(self, before_sending: BeforeSending | None = None) -> Pipeline:
         """Give a pipeline whose calls let interactive ones overtake, and heed the breakers.
 
-        `before_sending` is awaited for each attempt, right before the transport has it.
+        `before_sending` is called for each attempt, right before the transport has it.
         """
         return Pipeline(self.shared, self.options, Lane.BULK, before_sending)
 
@@ -271,7 +272,9 @@ class Pipeline:
         if call is not None:
             transport = call.through(transport)
         if self._before_sending is not None:
-            await self._before_sending(request)
+            waiting = self._before_sending(request)
+            if waiting is not None:
+                await waiting
         response = await transport.send(request, self._limits(deadline))
         try:
             result, raw = dialect.decode(operation, response)

@@ -25,12 +25,20 @@ def methods(client: Any) -> dict[str, Any]:
 def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
     awaited, blocking = methods(Client(Account("P1"))), methods(SyncClient(Account("P1")))
     assert awaited.keys() == blocking.keys()
-    assert len(awaited) == 18
+    assert len(awaited) == 16
     for name, method in awaited.items():
         assert inspect.signature(method) == inspect.signature(blocking[name])
         assert inspect.iscoroutinefunction(method)
         assert not inspect.iscoroutinefunction(blocking[name])
         assert method.__doc__ == blocking[name].__doc__
+
+
+def test_changes_of_groups_take_the_same_in_both_clients() -> None:
+    awaited, blocking = Client(Account("P1")).groups, SyncClient(Account("P1")).groups
+    for name in ("add_sims", "remove_sims", "resume", "sync", "repeat"):
+        one, other = (inspect.signature(getattr(groups, name)) for groups in (awaited, blocking))
+        assert list(one.parameters.values()) == list(other.parameters.values())
+        assert inspect.getdoc(getattr(awaited, name)) == inspect.getdoc(getattr(blocking, name))
 
 
 def test_help_shows_the_operation_s_fields_and_text() -> None:

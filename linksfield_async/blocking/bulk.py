@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sized
-from concurrent.futures import Future
+import time
+from collections import deque
+from collections.abc import AsyncIterable, Iterable, Sized
+from itertools import islice
 from queue import SimpleQueue
 from typing import Any, Generic, Self, TypeVar
 
@@ -13,14 +15,17 @@ from ..bulk.files.numeric import refuse_numeric_column
 from ..bulk.outcome import Outcome
 from ..bulk.progress import Progress
 from ..bulk.settings import BulkSettings
+from ..bulk.stock import LATER, Stocked
 from .thread import LoopThread
 
 T = TypeVar("T")
 
 _MOST_AT_ONCE = 1024
+_TELLING_SECONDS = 0.02
+"""How long the loop may not know of what was taken, while the caller has others at hand."""
 
 
-class Feed(AsyncIterator[T]):
+class Feed(Stocked[T]):
     """Hands a source's items to the loop; the source itself is read in the caller's thread.
 
     A cursor of a database belongs to its thread, and a source that waits must not stop the loop.
@@ -34,33 +39,48 @@ class Feed(AsyncIterator[T]):
         """Rings in the caller's thread: True where items are needed, False where all is done."""
         self._source = iter(source)
         self._thread = thread
-        self._items: asyncio.Queue[tuple[T] | None] = asyncio.Queue()
         self._over = False
+        # Of the loop's thread:
+        self._items: deque[T] = deque()
+        self._has_all = False
+        self._waiting: asyncio.Future[None] | None = None
 
     def read(self, count: int) -> None:
         """Read some items, in the caller's thread; an error of the source is kept for the end."""
-        for _ in range(0 if self._over else count):
-            try:
-                item = (next(self._source),)
-            except StopIteration:
-                break
-            except Exception as error:  # raised by the caller once what was sent is answered
-                self.error = error
-                break
-            self._thread.soon(self._items.put_nowait, item)
-        else:
+        if self._over:
             return
-        self._over = True
-        self._thread.soon(self._items.put_nowait, None)
+        items: list[T] = []
+        try:
+            items.extend(islice(self._source, count))
+            self._over = len(items) < count
+        except Exception as error:  # raised by the caller once what was sent is answered
+            self.error = error
+            self._over = True
+        self._thread.soon(self._arrived, (items, self._over))
+
+    def _arrived(self, news: tuple[list[T], bool]) -> None:
+        items, self._has_all = news
+        self._items.extend(items)
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def ring_end(self) -> None:
+        """Ring in the caller's thread, because what it waits for has ended."""
+        self.bell.put(False)
+
+    def at_once(self) -> Any:
+        """Give an item that was read; see `Stocked`."""
+        return self._items.popleft() if self._items else LATER
 
     async def __anext__(self) -> T:
-        if self._items.empty():
+        if not self._items and not self._has_all:
             self.bell.put(True)
-        item = await self._items.get()
-        if item is None:
-            self._items.put_nowait(None)
-            raise StopAsyncIteration
-        return item[0]
+        while not self._items:
+            if self._has_all:
+                raise StopAsyncIteration
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        return self._items.popleft()
 
 
 def feed_of(
@@ -75,8 +95,10 @@ def feed_of(
     return Feed(source, thread)
 
 
-async def _next(outcomes: Outcomes[T]) -> Outcome[T]:
-    return await anext(outcomes)
+async def _some(call: tuple[Outcomes[T], int]) -> list[Outcome[T]]:
+    outcomes, took = call
+    outcomes.took(took)
+    return await outcomes.some()
 
 
 class BlockingOutcomes(Generic[T]):
@@ -88,6 +110,12 @@ class BlockingOutcomes(Generic[T]):
         self._feed = feed
         self._at_once = 1
         self._ended = False
+        self._here: deque[Outcome[T]] = deque()
+        self._given = False
+        """Whether the caller has one from which it did not come back yet."""
+        self._took = 0
+        """Those it came back from, of which the loop does not know yet."""
+        self._told_at = 0.0
 
     @property
     def progress(self) -> Progress:
@@ -107,6 +135,8 @@ class BlockingOutcomes(Generic[T]):
         """Cancel what is under way, and close the journal; closing twice does nothing."""
         if not self._ended:
             self._ended = True
+            self._here.clear()
+            self._tell()
             self._thread.end(self._outcomes)
 
     def __iter__(self) -> Self:
@@ -115,28 +145,46 @@ class BlockingOutcomes(Generic[T]):
     def __next__(self) -> Outcome[T]:
         if self._ended:
             raise StopIteration
+        self._took += self._given
+        self._given = False
+        if not self._here:
+            self._here.extend(self._fetched())
+        elif time.monotonic() - self._told_at > _TELLING_SECONDS:
+            self._tell()
+        self._given = True
+        return self._here.popleft()
+
+    def _tell(self) -> None:
+        """Let the loop know what was taken: it gives room, and a journal notes it."""
+        took, self._took, self._told_at = self._took, 0, time.monotonic()
+        if took:
+            self._thread.soon(self._outcomes.took, took)
+
+    def _fetched(self) -> list[Outcome[T]]:
+        """Wait for an outcome, and give all that are there with it."""
+        feed = self._feed
+        call, self._took, self._told_at = (self._outcomes, self._took), 0, time.monotonic()
         try:
-            serve = None if self._feed is None else self._serve
-            outcome: Outcome[T] = self._thread.call(_next, self._outcomes, serve)
-            if self._feed is not None:
-                self._at_once = 1
-                self._feed.read(1)
+            if feed is None:
+                return self._thread.call(_some, call)
+            fetched = self._thread.call(_some, call, meanwhile=self._serve, ended=feed.ring_end)
+            self._at_once = 1
+            feed.read(len(fetched))
         except StopAsyncIteration:
             self.close()
-            if self._feed is not None and self._feed.error is not None:
-                raise self._feed.error from None
+            if feed is not None and feed.error is not None:
+                raise feed.error from None
             raise StopIteration from None
         except BaseException:
             self.close()
             raise
-        return outcome
+        return fetched
 
-    def _serve(self, future: Future[Any]) -> None:
+    def _serve(self) -> None:
         """Read what the run needs until there is an outcome."""
         feed = self._feed
         if feed is None:
             return
-        future.add_done_callback(lambda _: feed.bell.put(False))
         while feed.bell.get():
             # More each time: what a journal knows already is passed over without an outcome.
             feed.read(self._at_once)

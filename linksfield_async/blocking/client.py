@@ -11,7 +11,7 @@ from ..account import Account
 from ..bulk.settings import BulkSettings
 from ..client import Client
 from ..errors import ConfigurationError
-from ..named import BlockingGroups, BlockingOrders, BlockingPayment, BlockingVshop
+from ..named import BlockingOrders, BlockingPayment, BlockingVshop
 from ..operation import Operation
 from ..operations import CardVerification
 from ..options import Options
@@ -20,6 +20,7 @@ from ..resilience.breaker import BreakerState
 from ..telemetry import Observer
 from ..transport.base import Transport
 from .bulk import BlockingOutcomes, feed_of
+from .groups import BlockingGroups
 from .thread import LoopThread
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class SyncClient:
         self._allow_running_loop = allow_running_loop
         self.vshop = BlockingVshop(self)
         self.payment = BlockingPayment(self)
-        self.groups = BlockingGroups(self)
+        self.groups = BlockingGroups(self, client.groups, self._ready)
         self.orders = BlockingOrders(self)
 
     @cached_property

@@ -6,9 +6,9 @@ import asyncio
 import os
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from typing import Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 from anyio.from_thread import BlockingPortal
@@ -21,6 +21,8 @@ A = TypeVar("A")
 
 _CANCELING_SECONDS = 5.0
 _ENDING_SECONDS = 10.0
+_LOOKING_SECONDS = 1.0
+"""How often a caller looks whether the thread it waits for is alive."""
 
 
 class _Closable(Protocol):
@@ -90,44 +92,52 @@ class LoopThread:
         self,
         work: Callable[[A], Awaitable[T]],
         argument: A,
-        meanwhile: Callable[[Future[T]], None] | None = None,
+        *,
+        meanwhile: Callable[[], None] | None = None,
+        ended: Callable[[], None] | None = None,
     ) -> T:
         """Run a coroutine function there; an interruption here ends it there first.
 
-        `meanwhile` is called here, with the future of what is waited for.
+        `meanwhile` is called here; `ended` is called there, once there is a result or an error.
         """
-        ended = threading.Event()
-
-        async def tracked() -> T:
-            try:
-                return await work(argument)
-            finally:
-                ended.set()
-
-        future = self._begin(tracked)
+        job = Job(work, argument, ended)
+        loop, thread = self._begun(job)
         try:
             if meanwhile is not None:
-                meanwhile(future)
-            return future.result()
+                meanwhile()
+            job.wait_while(thread)
         except BaseException:
-            if future.cancel():
+            with suppress(RuntimeError):  # the loop has ended, and the job with it
+                loop.call_soon_threadsafe(job.cancel)
                 # Nothing may be sent any more once the caller has its interruption.
-                ended.wait(_CANCELING_SECONDS)
+                job.wait(_CANCELING_SECONDS)
             raise
+        if job.ends_the_loop:
+            thread.join(_ENDING_SECONDS)  # the next call finds no loop, and makes one anew
+        return job.result()
 
-    def _begin(self, work: Callable[[], Awaitable[T]]) -> Future[T]:
-        portal = self.check()
+    def _begun(self, job: Job[Any, Any]) -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
+        self.check()
         try:
-            return portal.start_task_soon(work)
+            return self._handed(job)
         except RuntimeError as error:
             with self._guard:
                 if self._ended:
                     raise ClientClosed("the client was closed by another thread") from error
                 if threading.current_thread() is self._thread:
                     raise  # called from the loop itself: the thread is well
-                if portal is self._portal:
+                if not self._thread.is_alive() or self._loop is None or self._loop.is_closed():
                     self._make()
-                return self.check().start_task_soon(work)
+                self.check()
+                return self._handed(job)
+
+    def _handed(self, job: Job[Any, Any]) -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
+        loop, thread = self._loop, self._thread
+        if loop is None or threading.current_thread() is thread:
+            raise RuntimeError("a SyncClient cannot be used in its own event loop")
+        # In a copy of the caller's context, as call_soon does.
+        loop.call_soon_threadsafe(job.start, loop)
+        return loop, thread
 
     def soon(self, work: Callable[[A], object], argument: A) -> None:
         """Run a function in the loop, without waiting for it."""
@@ -144,6 +154,74 @@ class LoopThread:
             self._endings.add(asyncio.ensure_future(outcomes.aclose()))
         elif self._portal is not None:
             self.call(lambda ending: ending.aclose(), outcomes)
+
+
+class Job(Generic[A, T]):
+    """One coroutine function that another thread waits for; leaner than a future of a portal."""
+
+    def __init__(
+        self,
+        work: Callable[[A], Awaitable[T]],
+        argument: A,
+        ended: Callable[[], None] | None = None,
+    ) -> None:
+        self._work, self._argument, self._when_ended = work, argument, ended
+        self._task: asyncio.Task[None] | None = None
+        self._value: list[T] = []
+        self._error: BaseException | None = None
+        self._under_way = threading.Lock()
+        self._under_way.acquire()
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start it, in its loop."""
+        self._task = loop.create_task(self._run())
+
+    def cancel(self) -> None:
+        """Cancel it, in its loop."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait in another thread; tell whether it has ended."""
+        ended = self._under_way.acquire(timeout=seconds)
+        if ended:
+            self._under_way.release()
+        return ended
+
+    def wait_while(self, thread: threading.Thread) -> None:
+        """Wait as long as its thread is alive."""
+        while not self.wait(_LOOKING_SECONDS):
+            if not thread.is_alive() and not self.wait(0):
+                raise ClientClosed("the client's event loop has ended")
+
+    @property
+    def ends_the_loop(self) -> bool:
+        """Whether its error is one that ends an event loop."""
+        return isinstance(self._error, (SystemExit, KeyboardInterrupt))
+
+    def result(self) -> T:
+        """Give its result or raise its error, once it has ended."""
+        error, self._error = self._error, None
+        if error is None:
+            return self._value[0]
+        if isinstance(error, asyncio.CancelledError):
+            raise CancelledError from error
+        try:
+            raise error
+        finally:
+            del error  # its trace holds this frame
+
+    async def _run(self) -> None:
+        try:
+            self._value.append(await self._work(self._argument))
+        except BaseException as error:
+            self._error = error
+            if self.ends_the_loop:
+                raise
+        finally:
+            self._under_way.release()
+            if self._when_ended is not None:
+                self._when_ended()
 
 
 def _serve(ready: Future[tuple[BlockingPortal, asyncio.AbstractEventLoop]]) -> None:

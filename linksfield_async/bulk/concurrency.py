@@ -94,6 +94,8 @@ class _Measure:
 class Climber:
     """The adaptive limit, as pure arithmetic: tries a level, and keeps it where that pays."""
 
+    learns = True
+
     def __init__(self, setting: AdaptiveConcurrency, now: float) -> None:
         self.limit = setting.start
         self.most, self._least = setting.most, setting.least
@@ -227,6 +229,8 @@ class Climber:
 
 class Fixed:
     """The same for a limit that stays as it is."""
+
+    learns = False
 
     def __init__(self, limit: int) -> None:
         self.limit = self.most = limit

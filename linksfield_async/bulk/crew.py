@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable
+from collections import deque
+from collections.abc import AsyncIterable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..masking import one_line
@@ -13,7 +14,6 @@ from .firsts import Firsts
 from .handover import Handover, Ready
 from .intake import Intake, Passed, Prepare, Taken
 from .journal.hiding import Hiding
-from .outcome import Outcome
 from .progress import Meter, Progress
 from .room import Room
 from .service import Service
@@ -47,6 +47,7 @@ class Crew(Generic[T]):
         self.broken: BaseException | None = None
         self.stopped_because: str | None = None
         self.is_stopping = False
+        self.is_dismissed = False
         self._settings, self._ledger = settings, ledger
         self._loop = asyncio.get_running_loop()
         hiding = Hiding(None) if ledger is None else ledger.hiding
@@ -83,12 +84,13 @@ class Crew(Generic[T]):
                 settings.journal, ledger, self._desk.sender, service.deadline
             )
         self._taking = asyncio.Lock()
+        self._is_taking = False
+        """Whether somebody waits for an item, and may be in the middle of the source."""
         self._active: set[asyncio.Task[None]] = set()
         self._workers: set[asyncio.Task[None]] = set()
         self._waiting: set[asyncio.Task[None]] = set()
         """Workers that wait for an item, and settlements that wait for their time."""
-        self._wanted = self._working = 0
-        self._is_dismissed = False
+        self._wanted = 0
         self._ticking: asyncio.Task[None] | None = None
         self._cut_timer: asyncio.TimerHandle | None = None
         self._last_progress = -1.0
@@ -112,24 +114,25 @@ class Crew(Generic[T]):
             return "failed"
         return "stopped" if self.is_stopping else "finished"
 
-    async def outcomes(self) -> AsyncGenerator[Outcome[T], None]:
-        """Yield outcomes until everybody has ended, however it ended."""
-        while self._working:
-            ready = await self._handover.get()
-            if ready is not None:
-                yield ready.outcome
-                self._acknowledge(ready)
-                continue
-            self._working -= 1
-        for ready in self._handover.rest():
-            yield ready.outcome
-            self._acknowledge(ready)
+    @property
+    def ready(self) -> deque[Ready]:
+        """The outcomes that are there; once the caller comes back from one, acknowledge it."""
+        return self._handover.ready
 
-    def _acknowledge(self, ready: Ready) -> None:
-        """The caller came back: what it got is its own now."""
-        ledger = self._ledger
-        if ready.cells is not None and ledger is not None and ledger.failure is None:
-            ledger.delivered(ready.cells)
+    @property
+    def at_once(self) -> int:
+        """How many outcomes may be given together: places that others do without meanwhile."""
+        return max(1, self._staffing.limit // 2)
+
+    async def wait(self) -> bool:
+        """Wait for an outcome; False once everybody has ended, however it ended."""
+        return await self._handover.wait()
+
+    def acknowledge(self, ready: Ready) -> None:
+        """Note that the caller came back: what it got is its own now."""
+        cells = ready[1]
+        if cells is not None and self._ledger is not None and self._ledger.failure is None:
+            self._ledger.delivered(cells)
         self._room.release()
 
     def stop(self, within: float | None = None) -> None:
@@ -153,7 +156,7 @@ class Crew(Generic[T]):
 
     async def dismiss(self, how: str) -> None:
         """End everybody, and close the source and the journal."""
-        self._is_dismissed = True
+        self.is_dismissed = True
         if self._cut_timer is not None:
             self._cut_timer.cancel()
         if self._ticking is not None:
@@ -225,13 +228,13 @@ class Crew(Generic[T]):
             worker.add_done_callback(self._workers.discard)
 
     def _is_over(self) -> bool:
-        return self._intake.ended or self._is_leaving()
+        return self._intake.ended or self.is_stopping or self.broken is not None
 
     def _is_leaving(self) -> bool:
         return self.is_stopping or self.broken is not None
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        self._working += 1
+        self._handover.givers += 1
         task: asyncio.Task[None] = self._loop.create_task(self._watched(work))
         self._active.add(task)
         task.add_done_callback(self._active.discard)
@@ -241,7 +244,7 @@ class Crew(Generic[T]):
         try:
             await work
         except asyncio.CancelledError as error:
-            if not (self._desk.is_cutting or self._is_dismissed):
+            if not (self._desk.is_cutting or self.is_dismissed):
                 # Nobody here cancels one that works: a source or a transport did.
                 self._break(error)
             raise
@@ -261,18 +264,33 @@ class Crew(Generic[T]):
     async def _work(self) -> None:
         me = asyncio.current_task()
         assert me is not None  # noqa: S101
-        while not self._is_over():
-            taken = await self._take()
+        desk, workers, intake = self._desk, self._workers, self._intake
+        while not (intake.ended or self.is_stopping or self.broken is not None):
+            taken = self._take_at_once() or await self._take()
             if taken is None:
                 return
             if isinstance(taken, Passed):
-                self._desk.pass_over(taken)
+                desk.pass_over(taken)
             else:
-                await self._desk.handle(taken)
-            if len(self._workers) > self._wanted:
+                todo = desk.handle(taken)
+                if todo is not None:
+                    await todo
+            if len(workers) > self._wanted:
                 # At once, not when the task has ended: many may leave in one turn of the loop.
-                self._workers.discard(me)
+                workers.discard(me)
                 return
+
+    def _take_at_once(self) -> Taken[T] | None:
+        """Take an item where neither room nor the item has to be waited for."""
+        if self._is_taking or not self._room.acquire_at_once():
+            return None
+        taken: Taken[T] | None = None
+        try:
+            taken = self._intake.at_once()
+        finally:
+            if taken is None:
+                self._room.release()
+        return taken
 
     async def _take(self) -> Taken[T] | Passed | None:
         """Wait for room and for an item; None where there is none any more."""
@@ -294,9 +312,11 @@ class Crew(Generic[T]):
         taken: Taken[T] | Passed | None = None
         try:
             async with self._taking:
+                self._is_taking = True
                 if not self._is_over():
                     taken = await self._intake.next()
         finally:
+            self._is_taking = self._taking.locked()
             if taken is None:
                 self._room.release()
         return taken

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
@@ -22,7 +22,7 @@ from ..operation import Effect, Operation, Service
 from ..pipeline import Exchange, Sender
 from ..protocol import Request
 from .firsts import Firsts, Identity
-from .handover import Handover, Ready
+from .handover import Handover
 from .intake import Passed, Taken
 from .journal.rows import Reviver, Stored, answer_text, cells_of, error_text, refusal_in
 from .journal.schema import BLOCK, NAMES
@@ -82,7 +82,14 @@ class Desk(Generic[T]):
     is_cutting: bool = False
     """Whether what is under way is being cut off."""
     once_under_way: int = 0
-    _same: dict[Identity, list[Taken[T]]] = attrs.field(factory=dict)
+    _same: dict[Identity, list[Taken[T]] | None] = attrs.field(factory=dict)
+    """What is under way, and the same ones that wait for it."""
+    _time: Callable[[], float] = attrs.field(init=False)
+    _sends_once: bool = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._time = asyncio.get_running_loop().time
+        self._sends_once = self.settings.duplicates == "once"
 
     def pass_over(self, passed: Passed) -> None:
         """Count a block that needs nothing any more."""
@@ -93,21 +100,38 @@ class Desk(Generic[T]):
         self.handover.skip(passed.position, sum(passed.settled.values()))
         self.room.release()
 
-    async def handle(self, taken: Taken[T]) -> None:
-        """Do what an item needs; its outcome is handed over when it is known."""
-        stored = taken.stored
+    def handle(self, taken: Taken[T]) -> Coroutine[Any, Any, None] | None:
+        """Do what an item needs, and give what is still to be awaited of that.
+
+        Its outcome is handed over when it is known.
+        """
+        stored, operation = taken.stored, taken.operation
         if stored is not None and stored.is_decided and self._known(taken, stored):
-            return
-        if taken.problem is not None or taken.operation is None:
-            await self._decide(taken, self._outcome(taken, None, taken.problem, 0.0), None)
-            return
-        if self.settings.duplicates == "once" and await self._is_same(taken):
-            return
-        doubts = self.doubts
-        if stored is not None and doubts is not None and doubts.has(taken.operation, stored):
+            return None
+        if taken.problem is not None or operation is None:
+            self._decide(taken, self._outcome(taken, None, taken.problem, 0.0), None)
+            return None
+        identity = taken.identity
+        if self._sends_once and identity is not None:
+            same = self._same
+            if identity in same:
+                same[identity] = [*(same[identity] or ()), taken]
+                return None
+            # Known to be under way before anything is waited for: a second one must not slip by.
+            same[identity] = None
+            if self.firsts.may_know(identity):
+                return self._look_up(taken, identity, operation)
+        return self._send(taken, operation) if stored is None else self._conclude(taken, operation)
+
+    def _conclude(
+        self, taken: Taken[T], operation: Operation[T]
+    ) -> Coroutine[Any, Any, None] | None:
+        """Send one that is no double, if an earlier session has not left it in doubt."""
+        stored, doubts = taken.stored, self.doubts
+        if stored is not None and doubts is not None and doubts.has(operation, stored):
             self.later(taken, doubts.seconds_to_wait(stored))
-            return
-        await self._send(taken, taken.operation)
+            return None
+        return self._send(taken, operation)
 
     def _known(self, taken: Taken[T], stored: Stored) -> bool:
         """Hand over what the journal knows; False where the answer has to be looked for."""
@@ -127,7 +151,7 @@ class Desk(Generic[T]):
         self.meter.add(outcome)
         cells = cells_of(taken.position, outcome.verdict)
         cells[-1] = True  # the row itself is there; only its delivery is news
-        self.handover.put(Ready(outcome, None if stored.delivered else cells))
+        self.handover.put((outcome, None if stored.delivered else cells))
         return True
 
     def _wants(self, taken: Taken[T], stored: Stored) -> bool:
@@ -136,23 +160,16 @@ class Desk(Generic[T]):
             return bool(wants(taken.position, taken.row))
         return wants == "all" or not stored.delivered
 
-    async def _is_same(self, taken: Taken[T]) -> bool:
-        """Wait with one that is under way, or take over what became of it."""
-        identity = taken.identity
-        if identity is None:
-            return False
-        if identity in self._same:
-            self._same[identity].append(taken)
-            return True
-        # Known to be under way before anything is waited for: a second one must not slip through.
-        self._same[identity] = []
-        first = await self.firsts.find(identity, taken.operation, taken.iccid)
+    async def _look_up(self, taken: Taken[T], identity: Identity, operation: Operation[T]) -> None:
+        """Take over what became of the same one further up, or do what else it needs."""
+        first: Outcome[T] | None = await self.firsts.find(identity, operation, taken.iccid)
         if first is None or first.position >= taken.position:
-            return False
-        same = [taken, *self._same.pop(identity)]
-        for one in same:
-            await self._decide(one, _copy_of(first, one), None)
-        return True
+            todo = self._conclude(taken, operation)
+            if todo is not None:
+                await todo
+            return
+        for one in (taken, *(self._same.pop(identity) or ())):
+            self._decide(one, _copy_of(first, one), None)
 
     async def settle(self, taken: Taken[T]) -> None:
         """Find out what became of one in doubt; send it only where it was not carried out."""
@@ -181,63 +198,79 @@ class Desk(Generic[T]):
                 verdict="valid" if error is None else "refused",
                 settled=found.evidence,
             )
-        await self._decide(taken, outcome, None, at_ms=stored.at_ms, was_sent=False)
+        self._decide(taken, outcome, None, at_ms=stored.at_ms, was_sent=False)
 
     async def _send(self, taken: Taken[T], operation: Operation[T]) -> None:
-        ledger, is_once = self.ledger, operation.effect is Effect.ONCE
-        if is_once and ledger is not None:
-            key = taken.key(self.firsts.hiding)
-            await ledger.intend(cells_of(taken.position, None, at_ms=ledger.stored_ms, key=key))
-        while ledger is not None and not is_once and self._has_no_room(ledger):
-            await ledger.saved_some(at_once=not self.staffing.calls)
-        departure = Departure(taken.position, is_once)
-        exchange, error, elapsed = await self._exchanged(operation, departure)
-        at_ms = ledger.stored_ms if is_once and ledger is not None else None
-        outcome = self._outcome(taken, exchange, error, elapsed)
-        if error is None and self.doubts is not None:
-            self.doubts.known(operation)
-        await self._decide(taken, outcome, exchange, at_ms=at_ms)
-
-    async def _exchanged(
-        self, operation: Operation[T], departure: Departure
-    ) -> tuple[Exchange[T] | None, LinksfieldError | None, float]:
-        """Make the call; give its exchange or error, and its seconds."""
-        clock = asyncio.get_running_loop().time
-        self.staffing.began(departure.position, clock())
-        self.once_under_way += departure.is_once
+        position, is_once = taken.position, operation.effect is Effect.ONCE
+        ledger, staffing = self.ledger, self.staffing
+        if ledger is not None:
+            await self._written_first(taken, ledger, is_once=is_once)
+        departure = Departure(position, is_once)
+        staffing.began(position, self._time())
+        self.once_under_way += is_once
         token = _DEPARTURE.set(departure)
         exchange: Exchange[T] | None = None
         error: LinksfieldError | None = None
         try:
             exchange = await self.sender.exchange(operation)
-        except LinksfieldError as raised:
-            if isinstance(raised, ConfigurationError) and not isinstance(raised, InvalidInput):
-                raise  # the client's settings: the next item would fare no better
-            error = raised
-        except asyncio.CancelledError:
-            if not (self.is_cutting and departure.is_once):
+        except (LinksfieldError, asyncio.CancelledError) as raised:
+            error = self._error_in(raised, departure, operation)
+            if error is None:
                 raise
-            error = departure.cut_off()
-            error.operation = operation
         finally:
             _DEPARTURE.reset(token)
-            self.once_under_way -= departure.is_once
+            self.once_under_way -= is_once
             failed = error is not None and verdict_on(error) in ("failed", "unknown")
-            elapsed = self.staffing.ended(departure.position, clock(), failed=failed)
-        return exchange, error, elapsed
+            elapsed = staffing.ended(position, self._time(), failed=failed)
+        at_ms = ledger.stored_ms if is_once and ledger is not None else None
+        if error is None and self.doubts is not None:
+            self.doubts.known(operation)
+        outcome = self._outcome(taken, exchange, error, elapsed)
+        self._decide(taken, outcome, exchange, at_ms=at_ms)
+        if self.firsts.is_behind:
+            await self.firsts.caught_up()
 
-    async def leaving(self, request: Request) -> None:
+    def _error_in(
+        self, raised: BaseException, departure: Departure, operation: Operation[T]
+    ) -> LinksfieldError | None:
+        """Give what an item's outcome says of it; None for what is not about this item."""
+        if isinstance(raised, asyncio.CancelledError):
+            if not (self.is_cutting and departure.is_once):
+                return None
+            error = departure.cut_off()
+            error.operation = operation
+            return error
+        if isinstance(raised, ConfigurationError) and not isinstance(raised, InvalidInput):
+            return None  # the client's settings: the next item would fare no better
+        return raised if isinstance(raised, LinksfieldError) else None
+
+    async def _written_first(self, taken: Taken[T], ledger: Ledger, *, is_once: bool) -> None:
+        """Have the disk know of one that must not be repeated, and of enough others."""
+        if is_once:
+            key = taken.key(self.firsts.hiding)
+            await ledger.intend(cells_of(taken.position, None, at_ms=ledger.stored_ms, key=key))
+            return
+        while self._has_no_room(ledger):
+            await ledger.saved_some(at_once=not self.staffing.calls)
+
+    def leaving(self, request: Request) -> Awaitable[None] | None:
         """Note that a request leaves; first the journal has to know of this moment."""
         departure = _DEPARTURE.get()
         if departure is None:
-            return  # a question about one in doubt
+            return None  # a question about one in doubt
         if departure.is_once and self.ledger is not None:
-            try:
-                await self.ledger.may_leave()
-            except JournalError as error:
-                raise error.with_facts(carried_out=False)  # noqa: B904 - the same one
+            return self._leaving_once(departure, self.ledger)
         departure.has_left = True
-        self.staffing.leaves(departure.position, asyncio.get_running_loop().time())
+        self.staffing.leaves(departure.position, self._time())
+        return None
+
+    async def _leaving_once(self, departure: Departure, ledger: Ledger) -> None:
+        try:
+            await ledger.may_leave()
+        except JournalError as error:
+            raise error.with_facts(carried_out=False)  # noqa: B904 - the same one
+        departure.has_left = True
+        self.staffing.leaves(departure.position, self._time())
 
     def _has_no_room(self, ledger: Ledger) -> bool:
         """Tell whether a crash now would have more sent again than may be under way."""
@@ -264,7 +297,7 @@ class Desk(Generic[T]):
             taken.given,
         )
 
-    async def _decide(
+    def _decide(
         self,
         taken: Taken[T],
         outcome: Outcome[T],
@@ -275,32 +308,29 @@ class Desk(Generic[T]):
     ) -> None:
         """Write down what became of an item and of all that are the same, and hand it over."""
         cells = None
-        # What is decided and was taken is counted in the journal: once is enough.
-        is_counted = taken.stored is not None and taken.stored.is_settled
         broken: JournalError | None = None
-        if self.ledger is not None and not is_counted:
+        # What is decided and was taken is counted in the journal: once is enough.
+        if self.ledger is not None and (taken.stored is None or not taken.stored.is_settled):
             cells = self._cells(taken, outcome, exchange, at_ms)
             try:
                 self.ledger.put(cells)
             except JournalError as error:
                 cells, broken = None, error  # the caller still has to learn what it is
         self.meter.add(outcome)
-        self.handover.put(Ready(outcome, cells))
+        self.handover.put((outcome, cells))
         if broken is not None:
             raise broken
         reason = self.watch.add(outcome) if was_sent else None
         if reason is not None:
             self.stop(reason)
-        if taken.identity is None or outcome.duplicate_of is not None:
+        identity = taken.identity
+        if identity is None or outcome.duplicate_of is not None:
             return
-        if self.ledger is None and self.settings.duplicates == "once":
-            if self.firsts.is_full:
-                cells = self._cells(taken, outcome, exchange, at_ms)
-                await self.firsts.spill(taken.identity, cells)
-            else:
-                self.firsts.remember(taken.identity, outcome)
-        for same in self._same.pop(taken.identity, ()):
-            await self._decide(same, _copy_of(outcome, same), None)
+        if self._sends_once and self.ledger is None:
+            kept = None if _is_secret(taken) else exchange
+            self.firsts.remember(identity, outcome, kept, self._same)
+        for same in self._same.pop(identity, None) or ():
+            self._decide(same, _copy_of(outcome, same), None)
 
     def _cells(
         self,
@@ -324,14 +354,17 @@ class Desk(Generic[T]):
         )
 
     def _answer(self, taken: Taken[T], exchange: Exchange[T] | None) -> str | None:
-        if exchange is None or taken.operation is None:
+        if exchange is None or _is_secret(taken):
             return None
-        if taken.operation.service is Service.PAYMENT:
-            return None  # client secrets and mail addresses stand there
         return answer_text(exchange.body, taken.iccid, self.firsts.hiding)
 
     def _reviver(self) -> Reviver:
         return Reviver(self.account, self.firsts.hiding)
+
+
+def _is_secret(taken: Taken[Any]) -> bool:
+    """Tell whether its answer is never written down: client secrets and mail addresses in it."""
+    return taken.operation is not None and taken.operation.service is Service.PAYMENT
 
 
 def _copy_of(first: Outcome[T], taken: Taken[T]) -> Outcome[T]:

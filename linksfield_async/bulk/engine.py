@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, Sized
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Sized
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
@@ -15,6 +16,7 @@ from ..operation import Operation
 from ..operations import CardVerification, SingleVerify
 from .crew import Crew
 from .files.numeric import refuse_numeric_column
+from .handover import Ready
 from .intake import Prepare, cards, operations
 from .journal.hiding import Hiding
 from .outcome import Outcome
@@ -58,6 +60,10 @@ def send_many(
     return Outcomes(service, many, prepare, settings, About("send_many", "any", {}))
 
 
+def _ignore(_: Ready) -> None:
+    """Do nothing: the run is over, or did not begin."""
+
+
 async def _to_its_end(closing: Coroutine[Any, Any, None]) -> None:
     """Close whatever happens: a second cancellation must not leave a journal locked."""
     task = asyncio.ensure_future(closing)
@@ -93,6 +99,13 @@ class Outcomes(Generic[T]):
             settings = attrs.evolve(settings, total=len(source))
         self._settings, self._about = settings, about
         self._crew: Crew[T] | None = None
+        self._ready: deque[Ready] = deque()
+        """What is there to be taken; of the crew, as long as it serves."""
+        self._acknowledge: Callable[[Ready], None] = _ignore
+        self._given: Ready | None = None
+        """What the caller has and did not come back from."""
+        self._lent: deque[Ready] = deque()
+        """The same of what is given several at once."""
         self._stopped_early = False
         self._steps = self._run()
 
@@ -129,7 +142,14 @@ class Outcomes(Generic[T]):
         return self
 
     async def __anext__(self) -> Outcome[T]:
-        return await anext(self._steps)
+        given = self._given
+        if given is not None:
+            self._given = None
+            self._acknowledge(given)
+        while not self._ready:
+            await anext(self._steps)
+        self._given = ready = self._ready.popleft()
+        return ready[0]
 
     async def __aenter__(self) -> Self:
         return self
@@ -142,17 +162,20 @@ class Outcomes(Generic[T]):
     ) -> None:
         await self.aclose()
 
-    async def _run(self) -> AsyncGenerator[Outcome[T], None]:
+    async def _run(self) -> AsyncGenerator[None, None]:
+        """Yield where outcomes are there to be taken."""
         if self._stopped_early:
             return
         self._crew = crew = await self._made()
         how = "left"
         try:
             self._begin(crew)
-            async for outcome in crew.outcomes():
-                yield outcome
+            self._ready, self._acknowledge = crew.ready, crew.acknowledge
+            while await crew.wait():
+                yield
             how = crew.ended
         finally:
+            self._ready, self._acknowledge = deque(), _ignore
             await _to_its_end(crew.dismiss(how))
         if isinstance(crew.broken, asyncio.CancelledError):
             raise RuntimeError("a source or a transport canceled a worker") from crew.broken
@@ -162,6 +185,23 @@ class Outcomes(Generic[T]):
             raise BulkStopped(self._stopped(crew.stopped_because))
         if not (crew.is_stopping or crew.is_complete):
             raise RuntimeError("the run ended before its source did")
+
+    async def some(self) -> list[Outcome[T]]:
+        """Wait for an outcome, and give with it others that are there; then say which were `took`.
+
+        Instead of iterating, for who comes from afar. Never so many that the sending would stop.
+        """
+        while not self._ready:
+            await anext(self._steps)
+        most = 1 if self._crew is None else self._crew.at_once
+        given = [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
+        self._lent.extend(given)
+        return [ready[0] for ready in given]
+
+    def took(self, count: int) -> None:
+        """Tell that so many of those that were given by `some` are the caller's own now."""
+        for _ in range(count):
+            self._acknowledge(self._lent.popleft())
 
     def _begin(self, crew: Crew[T]) -> None:
         if self._stopped_early:

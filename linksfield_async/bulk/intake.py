@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import attrs
@@ -19,13 +18,12 @@ from .journal.hiding import Hiding
 from .journal.rows import Stored
 from .journal.schema import BLOCK
 from .settings import Replay
+from .stock import END, LATER, Stock
 
 if TYPE_CHECKING:
     from .journal.ledger import Block, Ledger
 
 T = TypeVar("T")
-
-_END: Any = object()
 
 
 @attrs.define(eq=False)
@@ -66,7 +64,10 @@ def cards(url: str | None) -> Prepare[CardVerification]:
     """Make verifications of texts and rows of tables."""
 
     def prepare(position: int, item: Any) -> Taken[CardVerification]:
-        row, given = (item.number, item.given) if isinstance(item, Row) else (None, item)
+        if type(item) is str:
+            row, given = None, item
+        else:
+            row, given = (item.number, item.given) if isinstance(item, Row) else (None, item)
         try:
             iccid = clean_iccid(given)
         except InvalidInput as problem:
@@ -112,17 +113,40 @@ class Intake(Generic[T]):
         self.taken = 0
         """Items read so far."""
         self.ended = False
-        self._source = _Source(source)
+        self._source = Stock(source)
         self._prepare = prepare
         self._ledger = ledger
         self._replay = replay
         self._seen = seen
         self._texts: list[str] = []
+        self._is_reading_on = ledger is None
+        """Whether all that an earlier session had read was read again."""
         self._steps = self._walk()
+
+    def at_once(self) -> Taken[T] | None:
+        """Give the next item; None where it has to be waited for, or there is none."""
+        if not self._is_reading_on or self.ended:
+            return None
+        source = self._source
+        try:
+            item = next(source.items, END) if source.items is not None else source.at_once()
+        except Exception as error:
+            self._note_where(error)
+            raise
+        if item is LATER:
+            return None
+        if item is END:
+            self._end()
+            return None
+        if self._ledger is not None:
+            return self._read(item)
+        made = self._prepare(self.taken, item)
+        self.taken += 1
+        return made
 
     async def next(self) -> Taken[T] | Passed | None:
         """Give the next item; None at the end."""
-        return await anext(self._steps, None)
+        return None if self.ended else await anext(self._steps, None)
 
     async def aclose(self) -> None:
         """Close the source."""
@@ -130,34 +154,46 @@ class Intake(Generic[T]):
         await self._source.aclose()
 
     async def _walk(self) -> AsyncGenerator[Taken[T] | Passed, None]:
-        ledger = self._ledger
-        if ledger is not None:
-            async for taken in self._read_before(ledger):
+        if self._ledger is not None:
+            async for taken in self._read_before(self._ledger):
                 yield taken
-        while (item := await self._next()) is not _END:
-            if ledger is not None and self.taken == ledger.total_before:
-                raise JournalRefused(
-                    f"the input goes on after {self.taken} items, the journal knows that it ended"
-                )
-            made = self._prepare(self.taken, item)
-            self.taken += 1
-            if ledger is not None:
-                self._note(ledger, made, item)
-            yield made
-        self.ended = True
-        if ledger is not None:
-            if ledger.total_before not in (None, self.taken):
-                raise JournalRefused(
-                    f"the input has {self.taken} items, the journal knows {ledger.total_before}"
-                )
-            ledger.read_whole(self.taken)
+        self._is_reading_on = True
+        while (item := await self._next()) is not END:
+            yield self._read(item)
+        self._end()
 
     async def _next(self) -> Any:
         try:
             return await self._source.next()
         except Exception as error:
-            error.add_note(f"the source of a bulk run broke off after {self.taken:,} items")
+            self._note_where(error)
             raise
+
+    def _note_where(self, error: Exception) -> None:
+        error.add_note(f"the source of a bulk run broke off after {self.taken:,} items")
+
+    def _read(self, item: Any) -> Taken[T]:
+        ledger = self._ledger
+        if ledger is not None and self.taken == ledger.total_before:
+            raise JournalRefused(
+                f"the input goes on after {self.taken} items, the journal knows that it ended"
+            )
+        made = self._prepare(self.taken, item)
+        self.taken += 1
+        if ledger is not None:
+            self._note(ledger, made, item)
+        return made
+
+    def _end(self) -> None:
+        self.ended = True
+        ledger = self._ledger
+        if ledger is None:
+            return
+        if ledger.total_before not in (None, self.taken):
+            raise JournalRefused(
+                f"the input has {self.taken} items, the journal knows {ledger.total_before}"
+            )
+        ledger.read_whole(self.taken)
 
     def _note(self, ledger: Ledger, made: Taken[T], item: Any) -> None:
         ledger.taken(self.taken)
@@ -255,34 +291,3 @@ def _text_of(made: Taken[Any], item: Any) -> str:
     if isinstance(item, Row):
         return item.given
     return item if isinstance(item, str) else repr(item)
-
-
-class _Source:
-    """Reads any iterable."""
-
-    def __init__(self, source: Iterable[Any] | AsyncIterable[Any]) -> None:
-        self._items: Iterator[Any] | None = None
-        self._later = None
-        if isinstance(source, AsyncIterable):
-            self._later = aiter(source)
-        else:
-            self._items = iter(source)
-
-    async def next(self) -> Any:
-        if self._items is not None:
-            return next(self._items, _END)
-        assert self._later is not None  # noqa: S101
-        return await anext(self._later, _END)
-
-    async def take(self, count: int) -> list[Any]:
-        if self._items is not None:
-            return list(islice(self._items, count))
-        taken: list[Any] = []
-        while len(taken) < count and (item := await self.next()) is not _END:
-            taken.append(item)
-        return taken
-
-    async def aclose(self) -> None:
-        close = getattr(self._later, "aclose", None)
-        if close is not None:
-            await close()

@@ -19,10 +19,16 @@ class Room:
         self._size = size
         self._wake()
 
+    def acquire_at_once(self) -> bool:
+        """Take one place where there is one and nobody waits for it."""
+        if self._used >= self._size or self._waiters:
+            return False
+        self._used += 1
+        return True
+
     async def acquire(self) -> None:
         """Take one place, as soon as there is one."""
-        if self._used < self._size and not self._waiters:
-            self._used += 1
+        if self.acquire_at_once():
             return
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
@@ -36,7 +42,8 @@ class Room:
     def release(self) -> None:
         """Give one place back."""
         self._used -= 1
-        self._wake()
+        if self._waiters:
+            self._wake()
 
     def _wake(self) -> None:
         while self._waiters and self._used < self._size:

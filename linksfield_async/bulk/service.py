@@ -16,7 +16,7 @@ class Service:
     """Who sends, for whom, over how many connections at most, and how fast at present."""
 
     sender: Callable[[BeforeSending], Sender]
-    """Makes what sends; what it is given is awaited right before each request leaves."""
+    """Makes what sends; what it is given is called right before each request leaves."""
     account: Account
     connections: int
     deadline: float

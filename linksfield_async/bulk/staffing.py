@@ -48,7 +48,8 @@ class Staffing:
         if not failed:
             weight = _SMOOTHING if self._usual else 1.0
             self._usual += weight * (now - left - self._usual)
-        self._climber.note(now, elapsed=elapsed, failed=failed, in_flight=under_way)
+        if self._climber.learns:
+            self._climber.note(now, elapsed=elapsed, failed=failed, in_flight=under_way)
         return elapsed
 
     def wanted(self, now: float) -> int:

@@ -53,19 +53,31 @@ class StopWatch:
         self._failed = 0
         self._refusal: str | None = None
         self._sent = 0
+        self._looks_until = rules.identical_refusals or 0
 
     def add(self, outcome: Outcome[Any]) -> str | None:
         """Count an outcome of this session; a text says why the run has to stop."""
-        if outcome.replayed or outcome.duplicate_of is not None:
-            return None
-        if outcome.verdict == "invalid_input":
+        verdict = outcome.verdict
+        if outcome.replayed or outcome.duplicate_of is not None or verdict == "invalid_input":
             return None
         self._sent += 1
-        return self._same_refusal(outcome) or self._too_many(outcome)
+        if self._sent <= self._looks_until:
+            alike = self._same_refusal(outcome)
+            if alike is not None:
+                return alike
+        if self._rules.failure_share is None:
+            return None
+        if verdict in ("failed", "unknown"):
+            return self._too_many(outcome, self._rules.failure_share)
+        failures = self._failures
+        if self._failed and len(failures) == failures.maxlen and failures[0] is not None:
+            self._failed -= 1
+        failures.append(None)
+        return None
 
     def _same_refusal(self, outcome: Outcome[Any]) -> str | None:
         limit = self._rules.identical_refusals
-        if limit is None or self._sent > limit:
+        if limit is None:
             return None
         # Without the numbers: they are about the card, the rest is the reason.
         reason = _DIGITS.sub("#", outcome.reason) if outcome.verdict == "refused" else None
@@ -77,16 +89,12 @@ class StopWatch:
             return None
         return f"the first {limit:,} were all refused alike ({outcome.reason})"
 
-    def _too_many(self, outcome: Outcome[Any]) -> str | None:
-        share = self._rules.failure_share
-        if share is None:
-            return None
-        kind = type(outcome.error).__name__ if outcome.verdict in ("failed", "unknown") else None
-        if len(self._failures) == self._failures.maxlen:
-            self._failed -= self._failures[0] is not None
-        self._failures.append(kind)
-        self._failed += kind is not None
-        if kind is None or self._failed <= share * self._rules.window:
+    def _too_many(self, outcome: Outcome[Any], share: float) -> str | None:
+        if len(self._failures) == self._failures.maxlen and self._failures[0] is not None:
+            self._failed -= 1
+        self._failures.append(type(outcome.error).__name__)
+        self._failed += 1
+        if self._failed <= share * self._rules.window:
             return None
         (name, count), *_ = Counter(k for k in self._failures if k).most_common(1)
         told = f"{self._failed:,} of the last {len(self._failures):,} failed"

@@ -9,9 +9,14 @@ import attrs
 
 from ..named import GroupMethods, Named, OrderMethods, PaymentMethods, VshopMethods
 from ..operation import ASSUMED, Evidence, Model, Operation, result_model, wire_fields
-from ..operations import OPERATIONS
+from ..operations import OPERATIONS, AddSims, RemoveSims
 
 _NAMESPACES = (VshopMethods, PaymentMethods, GroupMethods, OrderMethods)
+_IN_A_JOB: dict[type[Operation[Any]], str] = {
+    AddSims: "groups.add_sims",
+    RemoveSims: "groups.remove_sims",
+}
+"""Operations whose method sends them as often as needed."""
 
 
 @attrs.frozen
@@ -56,7 +61,7 @@ class Entry:
 
 def catalogue() -> Iterator[Entry]:
     """List all operations in their order."""
-    methods = {
+    methods: dict[Any, str] = _IN_A_JOB | {
         named.make: f"{namespace.label}.{name}"
         for namespace in _NAMESPACES
         for name, named in vars(namespace).items()

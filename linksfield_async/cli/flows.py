@@ -6,7 +6,6 @@ the service an app or a page drives Stripe between the steps.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,14 +15,13 @@ from typing import TypeVar
 import attrs
 
 from ..client import Client
-from ..operations import AsyncResult, CreatedOrder, ServicePlan
+from ..operations import CreatedOrder, ServicePlan
 from ..sandbox import Clock, Stripe
 
 T = TypeVar("T")
 
 _DAYS_OF_A_MONTH = 30
 _PAUSE = 0.05
-_ASKS = 200
 
 
 class StepFailed(Exception):
@@ -224,29 +222,35 @@ async def change_group(client: Client, good: Sequence[str], bad: str, walk: Walk
     before = set(await client.groups.list_sims(group_id=group_id))
     walk.check("bundle-groups/sims", not before & set(good), "none of our cards is in the group")
 
-    accepted = await client.groups.add_sims(group_id=group_id, iccids=[*good, bad])
-    done = await finished(client, accepted.request_id)
-    failed = [one.iccid for one in done.results if one.status != "success"]
-    walk.check("async-result", done.status == "partial", "the change has ended, in part")
-    walk.check("async-result", failed == [bad], "all were added but the card that is not ours")
+    job = await client.groups.add_sims(group_id=group_id, iccids=[*good, bad], first_poll=_PAUSE)
+    report = await job
+    walk.check("async-result", report.failed == (bad,), "all were added but the card not ours")
     members = set(await client.groups.list_sims(group_id=group_id))
     walk.check("bundle-groups/sims", members == before | set(good), "the group has the new cards")
 
-    accepted = await client.groups.remove_sims(group_id=group_id, iccids=good)
-    done = await finished(client, accepted.request_id)
-    walk.check("async-result", done.status == "success", "all were removed")
+    job = await client.groups.remove_sims(group_id=group_id, iccids=good, first_poll=_PAUSE)
+    # Another process may go on from here: the token is a small text.
+    report = await (await client.groups.resume(job.token, iccids=good, first_poll=_PAUSE))
+    walk.check("async-result", report.is_done, "all were removed")
     members = set(await client.groups.list_sims(group_id=group_id))
     walk.check("bundle-groups/sims", members == before, "the group is as it was before")
+    await sync_group(client, group_id, good, walk)
 
 
-async def finished(client: Client, request_id: str) -> AsyncResult:
-    """Ask until a change of a group has ended; how often to ask is not documented."""
-    for _ in range(_ASKS):
-        result = await client.groups.get_result(request_id=request_id)
-        if result.status not in ("pending", "processing"):
-            return result
-        await asyncio.sleep(_PAUSE)
-    raise StepFailed("async-result", "the change of the group ends")
+async def sync_group(client: Client, group_id: str, good: Sequence[str], walk: Walk) -> None:
+    """Bring a group to a wanted set of cards, twice, and back."""
+    before = await client.groups.list_sims(group_id=group_id)
+    plan = await client.groups.sync(group_id=group_id, iccids=good, dry_run=True)
+    told = (len(plan.to_add), len(plan.to_remove)) == (len(good), len(before))
+    walk.check("groups.sync", told, "a dry run tells what differs")
+    done = await client.groups.sync(group_id=group_id, iccids=good, first_poll=_PAUSE)
+    walk.check("groups.sync", done.is_done, "the group has the wanted cards and no others")
+    again = await client.groups.sync(group_id=group_id, iccids=good, first_poll=_PAUSE)
+    walk.check("groups.sync", not again.changes, "a second time there is nothing to do")
+    back = await client.groups.sync(
+        group_id=group_id, iccids=before, first_poll=_PAUSE, allow_empty=True
+    )
+    walk.check("groups.sync", back.is_done, "the group is as it was before")
 
 
 async def report_paid(client: Client, iccid: str, walk: Walk) -> None:

@@ -23,7 +23,7 @@ class Mistake:
     change: Callable[[Params], Params] | None = None
     order: Callable[[Params], list[str]] | None = None
     writing: str = ""
-    """One of the words that `_written` knows."""
+    """One of the words that `search` writes texts by."""
     after: Callable[[str], str] | None = None
     encoding: str = "utf-8"
 

@@ -20,12 +20,13 @@ from ..protocol import Request, Response
 from .base import Limits
 from .calls import Call, Calls, due_in
 from .faults import FAULTS, Lost, NotHttp, conclude
-from .heads import Endpoint, origin_url, split
+from .heads import Endpoint, check_method, origin_url, split
 from .loops import PerLoop
 from .reading import check_size, read_bounded
 from .wires import Template, Wire, WireConnector
 
 _MOST_ENDPOINTS = 256
+_MOST_TARGETS = 1024
 
 
 class DirectTransport:
@@ -67,30 +68,46 @@ class _Wires:
         self.once = WireConnector(options.connections, tls, force_close=True)
         """For requests that must not be carried out twice: each has a connection of its own."""
         self._endpoints: dict[str, Endpoint] = {}
+        self._targets: dict[str, tuple[Endpoint, str]] = {}
+        """By the whole URL."""
 
-    def endpoint(self, origin: str) -> Endpoint:
+    def endpoint(self, request: Request) -> tuple[Endpoint, str]:
+        """Give where a request goes, and its target; a URL without a query is looked at once."""
+        check_method(request)
+        found = self._targets.get(request.url)
+        if found is None:
+            origin, target = split(request.url)
+            found = self._endpoint(origin), target
+            if "?" not in target:
+                if len(self._targets) >= _MOST_TARGETS:
+                    self._targets.clear()
+                self._targets[request.url] = found
+        return found
+
+    def _endpoint(self, origin: str) -> Endpoint:
         found = self._endpoints.get(origin)
         if found is None:
             if len(self._endpoints) >= _MOST_ENDPOINTS:
                 self._endpoints.clear()
+                self._targets.clear()
             found = Endpoint(origin, Template(origin_url(origin), self._loop))
             self._endpoints[origin] = found
         return found
 
     async def close(self) -> None:
-        await self.kept.close()
-        await self.once.close()
+        await self.kept.end()
+        await self.once.end()
 
 
 async def _exchange(
     wires: _Wires, calls: Calls, call: Call, request: Request, limits: Limits
 ) -> Response:
     """Take a connection, send, read the answer, and put the connection back if all is well."""
-    origin, target = split(request)
-    endpoint = wires.endpoint(origin)
+    endpoint, target = wires.endpoint(request)
     content = endpoint.head(request, target, close=request.once) + request.body
     connector = wires.once if request.once else wires.kept
-    connection, wire = await connector.take(endpoint.template, limits.connect)
+    template = endpoint.template
+    connection, wire = connector.at_once(template) or await connector.take(template, limits.connect)
     try:
         wire.expect_answer(has_body=request.method != "HEAD")
         calls.listen(call, wire, limits.read)
@@ -102,8 +119,7 @@ async def _exchange(
         connection.close()
         raise
     if wire.is_reusable():
-        wire.rest()
-        connection.release()
+        connector.give_back(template, connection, wire)
     else:
         wire.drop_unsent()
         connection.close()

@@ -54,16 +54,19 @@ class Endpoint:
         return fields
 
 
-def split(request: Request) -> tuple[str, str]:
-    """Part the URL into origin and request target, and check what a request line is made of."""
-    url = request.url
+def split(url: str) -> tuple[str, str]:
+    """Part a URL into origin and request target, and check what a request line is made of."""
     at = url.find("/", 8)
     origin, target = (url[:at], url[at:]) if at > 0 else (url, "/")
     if not target.isascii() or not target.isprintable() or " " in target or "#" in target:
         raise InvalidInput("the URL must be quoted: printable ASCII without spaces and without #")
+    return origin, target
+
+
+def check_method(request: Request) -> None:
+    """Raise InvalidInput for a method that is none."""
     if request.method not in _METHODS:
         raise InvalidInput(f"the method must be one of {', '.join(sorted(_METHODS))}")
-    return origin, target
 
 
 def origin_url(origin: str) -> URL:

@@ -2,8 +2,8 @@
 
 aiohttp follows redirects, keeps cookies, reads proxies from the environment and repeats GET, PUT
 and DELETE once on a lost connection unless told otherwise; here it is told otherwise. Whether
-bytes left is read from aiohttp's own report that it is about to write a request's head, never
-guessed from the type of an exception.
+bytes may have left is read from aiohttp's having taken a connection for the request, which it
+writes to at once; it is never guessed from the type of an exception.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import io
 import ssl
-from types import SimpleNamespace
+from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
@@ -42,15 +43,27 @@ class _Connector(aiohttp.TCPConnector):
         while True:
             connection = await super().connect(*args, **kwargs)
             if connection.protocol is None or not connection.protocol.should_close:
+                _note_connected()
                 return connection
             connection.close()
 
 
 @attrs.define
 class _Evidence:
-    """What is known of one request on the wire; apart, because test doubles copy it."""
+    """What is known of one request on the wire."""
 
-    head_written: bool = False
+    has_connection: bool = False
+    """From here on, bytes may have left."""
+
+
+_EVIDENCE: ContextVar[_Evidence | None] = ContextVar("linksfield_async_evidence", default=None)
+
+
+def _note_connected() -> None:
+    # aiohttp writes next, and waits for nothing before that.
+    evidence = _EVIDENCE.get()
+    if evidence is not None:
+        evidence.has_connection = True
 
 
 @attrs.define(eq=False)
@@ -79,21 +92,23 @@ class SessionTransport:
         failure: LinksfieldError
         evidence = _Evidence()
         call = held.calls.begin(due)
+        token = _EVIDENCE.set(evidence)
         try:
             session = held.pools.once if request.once else held.pools.session
-            return await _answer(session, request, limits, evidence)
+            return await _answer(session, request, limits)
         except asyncio.CancelledError as error:
             if not call.was_ended():
                 raise
-            failure = conclude(error, sent=evidence.head_written, ended=call.ended)
+            failure = conclude(error, sent=evidence.has_connection, ended=call.ended)
         except FAULTS as error:
-            failure = conclude(error, sent=evidence.head_written, ended=call.ended)
+            failure = conclude(error, sent=evidence.has_connection, ended=call.ended)
         except RuntimeError as error:
             # aiohttp says so of a session or connection that was closed under it.
             if not self._loops.closed:
                 raise
-            failure = conclude(error, sent=evidence.head_written, ended=Ended.CLOSED)
+            failure = conclude(error, sent=evidence.has_connection, ended=Ended.CLOSED)
         finally:
+            _EVIDENCE.reset(token)
             held.calls.over(call)
         # Raised out here and from a stand-in: aiohttp's own errors hold the URL with its query.
         raise failure
@@ -103,18 +118,16 @@ class SessionTransport:
         await self._loops.close()
 
 
-async def _answer(
-    session: aiohttp.ClientSession, request: Request, limits: Limits, evidence: _Evidence
-) -> Response:
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=limits.connect, sock_read=limits.read)
+async def _answer(session: aiohttp.ClientSession, request: Request, limits: Limits) -> Response:
     async with session.request(
         request.method,
         URL(request.url, encoded=True),
         data=_payload(request.body),
         headers=request.headers,
         allow_redirects=False,
-        timeout=timeout,
-        trace_request_ctx=evidence,
+        timeout=_waiting(limits.connect, limits.read),
+        # Others aiohttp does not repeat.
+        middlewares=() if request.method == "POST" else _NEVER_REPEAT,
     ) as answer:
         try:
             body = await read_bounded(answer.content, limits.max_answer_bytes, answer.status)
@@ -131,20 +144,16 @@ def _make_sessions(options: Options, tls: ssl.SSLContext | bool) -> _Sessions:
 def _make_session(
     options: Options, tls: ssl.SSLContext | bool, *, force_close: bool = False
 ) -> aiohttp.ClientSession:
-    tracing = aiohttp.TraceConfig()
-    tracing.on_request_headers_sent.append(_note_head_written)
     return aiohttp.ClientSession(
         connector=_Connector(limit=options.connections, ssl=tls, force_close=force_close),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
-        trace_configs=[tracing],
-        middlewares=[_never_repeat],
     )
 
 
-async def _note_head_written(_: aiohttp.ClientSession, context: SimpleNamespace, __: Any) -> None:
-    # aiohttp reports just before it writes: from here on, bytes may have left.
-    context.trace_request_ctx.head_written = True
+@lru_cache(maxsize=64)
+def _waiting(connect: float, read: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read)
 
 
 async def _never_repeat(
@@ -156,6 +165,9 @@ async def _never_repeat(
         raise  # no connection was made; these aiohttp does not repeat
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise Lost(str(error)) from error
+
+
+_NEVER_REPEAT = (_never_repeat,)
 
 
 def _payload(body: bytes) -> bytes | io.BytesIO | None:

@@ -19,12 +19,18 @@ from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
+_REST_SECONDS = 15.0
+"""As long as aiohttp keeps a connection that nobody uses."""
+
 
 class Wire(ResponseHandler):
     """One connection, which knows when it was last active and whether anything came unasked."""
 
     active_at = 0.0
     """Moment of the loop's time at which something was last sent or came; 0 while it is idle."""
+
+    rests_since = 0.0
+    """The same of one that is idle."""
 
     def expect_answer(self, *, has_body: bool) -> None:
         """Make ready for the answer to a request that is about to be written."""
@@ -78,7 +84,7 @@ class Wire(ResponseHandler):
 
     def rest(self) -> None:
         """Note that from now on nothing is asked for."""
-        self.active_at = 0.0
+        self.rests_since, self.active_at = self.active_at, 0.0
 
 
 class Template(aiohttp.ClientRequest):
@@ -95,24 +101,92 @@ class Template(aiohttp.ClientRequest):
 
 
 class WireConnector(aiohttp.TCPConnector):
-    """Makes and keeps connections that are wires."""
+    """Makes and keeps connections that are wires.
+
+    The way through aiohttp's pool is long, for each call twice. So what was used last rests
+    here, still taken in the eyes of the pool, and goes back to it as soon as anybody has to ask
+    the pool, or when it has rested for as long as the pool would keep it.
+    """
 
     def __init__(self, limit: int, tls: ssl.SSLContext | bool, *, force_close: bool) -> None:
         super().__init__(limit=limit, ssl=tls, force_close=force_close)
         self._factory = cast("partial[ResponseHandler]", partial(Wire, loop=self._loop))
+        self._may_rest = not force_close
+        self._resting: dict[Template, list[tuple[Connection, Wire]]] = {}
+        self._asking = 0
+        self._looking: asyncio.TimerHandle | None = None
+
+    def at_once(self, template: Template) -> tuple[Connection, Wire] | None:
+        """Give a connection that rests here, if there is one."""
+        resting = self._resting.get(template)
+        while resting:
+            connection, wire = resting.pop()
+            if self._is_fresh(wire):
+                return connection, wire
+            connection.close()
+        return None
 
     async def take(self, template: Template, seconds: float) -> tuple[Connection, Wire]:
         """Give a connection on which nothing has come yet; `seconds` for making one."""
+        self.wake_all()
+        self._asking += 1
         try:
             connection = await self.connect(template, [], _making(seconds))
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError("no connection in time") from error
+        finally:
+            self._asking -= 1
         wire = connection.protocol
         # Of those that were idle, the pool gives none that was closed: a new one was lost.
         if isinstance(wire, Wire) and wire.is_connected():
             return connection, wire
         connection.close()
         raise aiohttp.ClientConnectionError("the connection was lost before it was used")
+
+    def give_back(self, template: Template, connection: Connection, wire: Wire) -> None:
+        """Take back one whose answer is complete."""
+        wire.rest()
+        if self._asking or not self._may_rest or self.closed or wire.should_close:
+            connection.release()
+            return
+        resting = self._resting.get(template)
+        if resting is None:
+            resting = self._resting[template] = []
+        resting.append((connection, wire))
+        if self._looking is None:
+            self._look_later()
+
+    def wake_all(self) -> None:
+        """Give all that rest to the pool."""
+        for template in tuple(self._resting):
+            for connection, wire in self._resting.pop(template):
+                if self._is_fresh(wire):
+                    connection.release()
+                else:
+                    connection.close()
+
+    def _is_fresh(self, wire: Wire) -> bool:
+        return wire.is_connected() and self._loop.time() - wire.rests_since < _REST_SECONDS
+
+    def _look_through(self) -> None:
+        self._looking = None
+        for template, resting in tuple(self._resting.items()):
+            self._resting[template] = [held for held in resting if self._is_fresh(held[1])]
+            for connection, wire in resting:
+                if not self._is_fresh(wire):
+                    connection.close()
+        self._look_later()
+
+    def _look_later(self) -> None:
+        if self._looking is None and any(self._resting.values()):
+            self._looking = self._loop.call_later(_REST_SECONDS / 4, self._look_through)
+
+    async def end(self) -> None:
+        """Close all."""
+        if self._looking is not None:
+            self._looking.cancel()
+        self.wake_all()
+        await self.close()
 
 
 @lru_cache(maxsize=64)

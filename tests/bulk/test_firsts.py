@@ -35,10 +35,13 @@ async def test_what_a_journal_knows_is_found_and_an_intent_is_nothing_yet(tmp_pa
     try:
         ledger.put(cells_of(3, "refused", key=iccid(3)))
         ledger.put(cells_of(4, None, key=iccid(4)))
-        assert await known.find(iccid(3), None, iccid(3)) is None  # nobody met it before
+        assert not known.may_know(iccid(3))  # nobody met it before
+        assert known.may_know(iccid(3))
         found = await known.find(iccid(3), None, iccid(3))
         assert (found.position, found.verdict, found.replayed) == (3, "refused", True)
         known.seen([iccid(4), iccid(5)])
+        assert known.may_know(iccid(4))
+        assert known.may_know(iccid(5))
         assert await known.find(iccid(4), None, iccid(4)) is None
         assert await known.find(iccid(5), None, iccid(5)) is None
     finally:
@@ -49,8 +52,9 @@ async def test_what_a_journal_knows_is_found_and_an_intent_is_nothing_yet(tmp_pa
 async def test_without_a_journal_it_remembers_in_memory():
     known = Firsts(ACCOUNT, Hiding(None), None)
     outcome = Outcome(0, iccid(0), "valid", None, None, 1)
-    assert await known.find(iccid(0), None, iccid(0)) is None
-    known.remember(iccid(0), outcome)
+    assert not known.may_know(iccid(0))
+    known.remember(iccid(0), outcome, None, ())
+    assert known.may_know(iccid(0))
     assert await known.find(iccid(0), None, iccid(0)) is outcome
     await known.close()
 

@@ -5,12 +5,12 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linksfield_async.bulk.handover import Handover, Ready
+from linksfield_async.bulk.handover import Handover
 from linksfield_async.bulk.outcome import Outcome
 
 
 def ready(position):
-    return Ready(Outcome(position, None, "valid", None, None, 1), None)
+    return (Outcome(position, None, "valid", None, None, 1), None)
 
 
 @st.composite
@@ -33,35 +33,44 @@ def feed(handover, made):
 
 
 async def drained(handover):
-    handover.ended()
+    """Give the positions in the order in which they are handed over."""
+    handover.givers = 1
     found = []
-    while (one := await handover.get()) is not None:
-        found.append(one.outcome.position)
-    return found
+
+    async def take():
+        while await handover.wait():
+            while (one := handover.ready.popleft() if handover.ready else None) is not None:
+                found.append(one[0].position)
+
+    taking = asyncio.ensure_future(take())
+    await asyncio.sleep(0)
+    came = len(found)
+    assert not taking.done()
+    handover.ended()
+    await taking
+    return found[:came], found[came:]
 
 
 @given(parts())
 def test_in_order_whatever_the_order_they_come_in(made):
     handover = Handover(in_order=True)
     feed(handover, made)
-    assert asyncio.run(drained(handover)) == sorted(p for p, skipped in made if not skipped)
-    assert handover.rest() == []
+    assert asyncio.run(drained(handover)) == (sorted(p for p, n in made if not n), [])
 
 
 @given(parts(), st.integers(0, 29))
 def test_what_waits_for_one_that_never_comes_is_the_rest(made, missing):
-    made = [part for part in made if part != next(iter(sorted(made)[missing:]), None)]
+    gone = next(iter(sorted(made)[missing:]), None)
+    made = [part for part in made if part != gone]
     handover = Handover(in_order=True)
     feed(handover, made)
-    came = asyncio.run(drained(handover))
-    rest = [one.outcome.position for one in handover.rest()]
-    assert came + rest == sorted(p for p, skipped in made if not skipped)
-    assert handover.rest() == []
+    came, rest = asyncio.run(drained(handover))
+    assert came == sorted(p for p, n in made if not n and (gone is None or p < gone[0]))
+    assert came + rest == sorted(p for p, n in made if not n)
 
 
 @given(parts())
 def test_as_they_come(made):
     handover = Handover(in_order=False)
     feed(handover, made)
-    assert asyncio.run(drained(handover)) == [p for p, skipped in made if not skipped]
-    assert handover.rest() == []
+    assert asyncio.run(drained(handover)) == ([p for p, n in made if not n], [])

@@ -89,3 +89,83 @@ def test_unknown_outcome_of_a_change_names_the_question(bare, lost_answers, card
     assert "unknown whether it was carried out" in result.stderr
     assert "`linksfield groups sims G1`" in result.stderr
     assert len(taken) == 1
+
+
+def test_add_and_wait_tells_each_card_that_is_not_done(cli, sandbox, valid, cards, tmp_path):
+    foreign = next(sandbox.world.iccids("foreign"))
+    report = tmp_path / "report.csv"
+    words = ("--wait", "--settle-for", "0.1", "--report", str(report), "--only-failed")
+    result = cli("groups", "add", "G1003", cards(valid[0], foreign), *words)
+    assert result.exit_code == 3, result.stderr
+    assert "another partner" in result.stdout
+    assert report.read_text().splitlines()[1].startswith(foreign)
+    assert list(sandbox.world.groups["G1003"].members) == [valid[0]]
+
+
+def test_wait_takes_the_token_of_add(cli, sandbox, valid, cards):
+    path = cards(*valid[:30])
+    added = json.loads(cli("groups", "add", "G1003", path, "--chunk-size", "20", "--json").stdout)
+    assert (added["sent"], len(added["request_ids"])) == (30, 2)
+    waited = cli("groups", "wait", added["token"], "--json")
+    assert waited.exit_code == 0, waited.stderr
+    assert json.loads(waited.stdout)["done"] == 30
+    waited = cli("groups", "wait", "-", "--cards", path, given=added["token"])
+    assert waited.exit_code == 0, waited.stderr
+    other = cli("groups", "wait", added["token"], "--cards", cards(*valid[:29]))
+    assert (other.exit_code, other.stdout) == (2, "")
+    assert "other cards" in other.stderr
+
+
+def test_wait_refuses_what_is_no_token(cli):
+    result = cli("groups", "wait", "REQ1")
+    assert result.exit_code == 2
+    assert "the token is not JSON" in result.stderr
+
+
+def test_a_change_that_does_not_end_fails_and_names_its_request(cli, sandbox, valid, cards):
+    sandbox.world.group_behaviour.next(never_ends=True)
+    result = cli("groups", "add", "G1003", cards(valid[0]), "--wait", "--within", "0.1")
+    assert result.exit_code == 1
+    assert "linksfield groups result REQ0000000001" in result.stderr
+
+
+def test_sync_dry_and_then_for_good(cli, sandbox, valid, cards, tmp_path):
+    before = list(sandbox.world.groups["G1002"].members)
+    path = cards(*valid[:10], before[0])
+    dry = cli("groups", "sync", "G1002", path, "--dry-run", "--json")
+    assert dry.exit_code == 0, dry.stderr
+    told = json.loads(dry.stdout)
+    assert (told["adding"], told["removing"]) == (10, 4)
+    assert told["to_add"] == valid[:10]
+    assert list(sandbox.world.groups["G1002"].members) == before
+    words = ("--journal", str(tmp_path / "run.db"), "--report", str(tmp_path / "report.jsonl"))
+    result = cli("groups", "sync", "G1002", path, *words)
+    assert result.exit_code == 0, result.stderr
+    assert set(sandbox.world.groups["G1002"].members) == {*valid[:10], before[0]}
+    assert len((tmp_path / "report.jsonl").read_text().splitlines()) == 14
+    again = json.loads(cli("groups", "sync", "G1002", path, "--json").stdout)
+    assert (again["adding"], again["removing"], again["missing"]) == (0, 0, 0)
+    assert sandbox.world.needless_changes() == []
+
+
+def test_an_empty_file_removes_nothing_unasked(cli, sandbox, tmp_path):
+    path = tmp_path / "empty.csv"
+    path.write_text("iccid\n\n")
+    result = cli("groups", "sync", "G1002", str(path))
+    assert result.exit_code == 2
+    assert len(sandbox.world.groups["G1002"].members) == 5
+
+
+def test_the_report_s_name_is_checked_before_anything_is_sent(cli, sandbox, valid, cards):
+    for command in ("add", "remove", "sync"):
+        result = cli("groups", command, "G1003", cards(valid[0]), "--report", "report.xlsx")
+        assert result.exit_code == 2
+    assert not len(sandbox.requests)
+
+
+def test_a_finished_journal_is_told_as_such(cli, valid, cards, tmp_path):
+    words = ("groups", "add", "G1003", cards(*valid[:3]), "--journal", str(tmp_path / "run.db"))
+    assert cli(*words, "--wait").exit_code == 0
+    again = cli(*words)
+    assert again.exit_code == 0, again.stderr
+    assert "accepted: 0 cards" in again.stdout

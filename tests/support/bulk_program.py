@@ -47,17 +47,17 @@ def order(number: int) -> Any:
 
 def program(**settings: Any) -> subprocess.Popen[bytes]:
     """Start this program; for the settings see `_run`."""
-    return _started(__file__, json.dumps(settings))
+    return started(__file__, json.dumps(settings))
 
 
 def command_line(url: str, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
     """Start the command line against a server."""
     environment = {"LINKSFIELD_PARTNER_CODE": "P000270", "LINKSFIELD_ENDPOINTS": url}
     more = options.pop("env", {})
-    return _started("-m", "linksfield_async", *arguments, env=environment | more, **options)
+    return started("-m", "linksfield_async", *arguments, env=environment | more, **options)
 
 
-def _started(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+def started(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
     # Without the development mode: it tells of slow callbacks on stderr.
     environment = {**os.environ, **options.pop("env", {}), "PYTHONDEVMODE": ""}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options

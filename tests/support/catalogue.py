@@ -18,12 +18,13 @@ EVERY_COMMIT = [
     *_numbered("C", range(1, 7), 8, 9, 11, 12, 14, 18),
     *_numbered("R", range(1, 8), range(11, 14)),
     *_numbered("B", 1, 2, 4, 7, 8, range(10, 13), range(16, 20), 23, 24),
+    *_numbered("G", range(1, 10)),
     *_numbered("M", range(1, 9)),
     *_numbered("H", range(1, 15), range(16, 19), 20, 22, 24),
     *_numbered("X", 1, 2, 3, 6, 7, 9, 12),
 ]
 """W: connections and the wire · A: answers · S: requests and signing · C: asyncio, threads and
-processes · R: repeats, rate and breaker · B: bulk runs and journals · M: payments · H: pushed
+processes · R: repeats, rate and breaker · B: bulk runs and journals · G: groups · M: payments · H: pushed
 messages · X: the sandbox. Those that are to be tried at every commit."""
 
 _NAMED = re.compile(r"test_([a-z][0-9]{2})_")

@@ -393,3 +393,53 @@ async def test_no_body_where_none_may_be(transport: DirectTransport, server: Raw
     response = await transport.send(Request("HEAD", f"{server.url}/", HEADERS), LIMITS)
     assert response.body == b""
     assert server.connections == 1
+
+
+# Connections between calls
+
+
+def answering(connections: list[int]) -> Any:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(1)
+        while await reader.read(65_536):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    return serve
+
+
+async def test_one_that_rests_is_used_again_and_takes_no_place_from_others() -> None:
+    """With one place in all, each of two servers is reached, as often as it is its turn."""
+    transport, here, there = DirectTransport(Options(connections=1)), [], []
+    async with serving(answering(here)) as one, serving(answering(there)) as other:
+        async with asyncio.timeout(5):
+            for url in (one, one, one, other, other, one, other):
+                assert (await transport.send(request_to(url), LIMITS)).status == 200
+        assert len(here) == 1
+        await transport.close()
+
+
+async def test_those_that_wait_have_one_before_it_rests() -> None:
+    transport, made = DirectTransport(Options(connections=2)), []
+    async with serving(answering(made)) as url:
+        async with asyncio.timeout(5):
+            for _ in range(3):
+                await asyncio.gather(*(transport.send(request_to(url), LIMITS) for _ in range(20)))
+        assert len(made) <= 2
+        await transport.close()
+
+
+@pytest.mark.parametrize("looks", [False, True])
+async def test_one_that_rested_for_too_long_is_not_used_again(looks: bool) -> None:
+    transport, made = DirectTransport(), []
+    async with serving(answering(made)) as url:
+        await transport.send(request_to(url), LIMITS)
+        (held,) = transport._loops.held.values()
+        ((resting,),) = held.pools.kept._resting.values()
+        resting[1].rests_since -= 16.0
+        if looks:
+            held.pools.kept._look_through()
+            assert not any(held.pools.kept._resting.values())
+            assert not resting[1].is_connected()
+        await transport.send(request_to(url), LIMITS)
+        assert len(made) == 2
+        await transport.close()

@@ -16,7 +16,7 @@ import attrs
 
 from ...errors import JournalError
 from .hiding import Hiding
-from .opening import connected, locked, resolved, scratch
+from .opening import connected, locked, resolved
 from .rows import Stored
 from .schema import (
     BLOCK,
@@ -79,13 +79,6 @@ class Ledger:
             lock.close()
             raise
         return ledger
-
-    @classmethod
-    async def temporary(cls) -> Ledger:
-        """Make one that nobody sees, for a run without a journal; gone when it is closed."""
-        writer = Writer(scratch, "of a run without one")
-        await writer.start()
-        return cls(writer, Hiding(None), None)
 
     def _begin(self, connection: sqlite3.Connection, name: str, identity: Identity) -> None:
         if connection.execute("SELECT count(*) FROM run").fetchone() == (0,):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,7 +62,9 @@ def _user_of(path: str) -> str:
     return " by another run"
 
 
-def connected(path: str, name: str) -> sqlite3.Connection:
+def connected(
+    path: str, name: str, tables: Callable[[sqlite3.Connection, str], None] = prepare
+) -> sqlite3.Connection:
     """Open a journal with its tables, made or checked; every commit is safe on the disk."""
     try:
         if not os.path.exists(path):  # the journal holds ICCIDs: nobody else may read it
@@ -73,7 +76,7 @@ def connected(path: str, name: str) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -8000")
-        prepare(connection, name)
+        tables(connection, name)
         # Only now that it is a journal: this stays in the file.
         connection.execute("PRAGMA journal_mode = WAL")
     except sqlite3.DatabaseError as error:
@@ -87,11 +90,11 @@ def connected(path: str, name: str) -> sqlite3.Connection:
     return connection
 
 
-def scratch() -> sqlite3.Connection:
+def scratch(tables: str = TABLES) -> sqlite3.Connection:
     """Open a database in a temporary file that has no name and is gone when it is closed."""
     _check_sqlite()
     connection = sqlite3.connect("", isolation_level=None)
     connection.execute("PRAGMA journal_mode = OFF")
     connection.execute("PRAGMA synchronous = OFF")
-    connection.executescript(TABLES)
+    connection.executescript(tables)
     return connection

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 from bulk_stubs import iccid, opened
 
-from linksfield_async.bulk.journal.ledger import Block, Ledger
+from linksfield_async.bulk.journal.ledger import Block
 from linksfield_async.bulk.journal.rows import cells_of
 from linksfield_async.bulk.journal.schema import BLOCK
 from linksfield_async.errors import JournalError, JournalRefused
@@ -131,14 +131,6 @@ async def test_another_run_s_is_refused_and_given_free(tmp_path):
         await opened(path, partner="P2")
     assert column(path, "SELECT count(*) FROM session") == [(1,)]
     await (await opened(path)).close("finished")
-
-
-async def test_one_that_nobody_sees():
-    ledger = await Ledger.temporary()
-    ledger.put(cells_of(3, "valid", key=iccid(3)))
-    assert (await ledger.find(iccid(3))).position == 3
-    assert ledger.wall_ms > 1_600_000_000_000
-    await ledger.close("finished")
 
 
 async def test_it_is_free_for_the_next_once_it_is_closed(tmp_path):

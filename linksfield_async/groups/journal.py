@@ -1,0 +1,254 @@
+"""The journal of a change: what was sent is known through any crash, and nothing is sent again.
+
+One SQLite file, one row per request. A row is safe on the disk before its request leaves, and the
+request id before it is asked for. One process at a time may run on a journal. It holds ICCIDs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import attrs
+
+from ..bulk.journal.opening import connected, locked, resolved
+from ..errors import ConfigurationError, JournalError, JournalRefused
+from ..masking import one_line
+from .report import CardChange, Change, Verdict
+from .room import Desk
+
+T = TypeVar("T")
+
+APPLICATION = 0x4C4B4731
+"""Marks an SQLite file as a journal of group changes."""
+FORMAT = 1
+
+_TABLES = """
+CREATE TABLE run (
+    kind TEXT NOT NULL,            -- sync, add, remove
+    partner TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    group_id TEXT NOT NULL,
+    digest TEXT NOT NULL,          -- of the set of cards that was given
+    created_ms INTEGER NOT NULL
+);
+CREATE TABLE request (
+    number INTEGER PRIMARY KEY,
+    change TEXT NOT NULL,          -- add, remove
+    cards TEXT NOT NULL,           -- JSON
+    request_id TEXT,               -- none: about to be sent, or sent without a known answer
+    verdicts TEXT                  -- JSON, once judged: of the cards that are not done
+);
+CREATE TABLE session (
+    number INTEGER PRIMARY KEY,
+    started_ms INTEGER NOT NULL,
+    ended_ms INTEGER,
+    ended TEXT,                    -- finished, left; none after a crash
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL
+);
+"""
+
+_DIFFERS = {
+    "kind": "of another kind of change: {there}, not {here}",
+    "partner": "of partner {there}, not {here}",
+    "endpoint": "about the endpoint {there}, not {here}",
+    "group_id": "about the group {there}, not {here}",
+    "digest": "about other cards than these",
+}
+
+
+@attrs.frozen(kw_only=True)
+class Subject:
+    """What a journal is about; a change with another one must not go on with it."""
+
+    kind: str
+    partner: str
+    endpoint: str
+    group_id: str
+    digest: str
+
+
+@attrs.frozen
+class Row:
+    """One request as it stands in the journal."""
+
+    number: int
+    change: Change
+    cards: tuple[str, ...]
+    request_id: str | None
+    verdicts: dict[str, tuple[Verdict, str]] | None
+    """Of the cards that are not done; None where it is open."""
+
+
+def _prepare(connection: sqlite3.Connection, name: str) -> None:
+    (found,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if found == APPLICATION:
+        if version != FORMAT:
+            raise JournalRefused(
+                f"the journal {name} has format {version}, this release reads {FORMAT}"
+            )
+        return
+    if tables or found or version:
+        raise JournalRefused(f"{name} is a database, but no journal of group changes")
+    connection.executescript(
+        f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {APPLICATION};"
+        f"PRAGMA user_version = {FORMAT}; COMMIT"
+    )
+
+
+class ChangeJournal:
+    """An open journal; a thread of its own writes it."""
+
+    def __init__(self, path: str | os.PathLike[str], desk: Desk) -> None:
+        try:
+            given = os.fsdecode(path)
+        except TypeError as error:
+            kind = type(path).__name__
+            raise ConfigurationError(f"journal must be a path, not {kind}") from error
+        if not given:
+            raise ConfigurationError("journal must be a path and not empty")
+        self.rows: list[Row] = []
+        """What earlier sessions sent."""
+        self._path, self._name = resolved(given), repr(given)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="linksfield journal")
+        self._desk = desk
+        self._numbers = 0
+        self._lock: sqlite3.Connection | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    async def open(self, subject: Subject) -> None:
+        """Open it for a change, or make it; JournalRefused where it is another one's."""
+        try:
+            await self._do(lambda: self._begin(subject))
+        except BaseException:
+            await self._stop()
+            raise
+        self._desk.journals.add(self)
+
+    def _begin(self, subject: Subject) -> None:
+        self._lock = locked(self._path, self._name)
+        self._connection = connection = connected(self._path, self._name, _prepare)
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            found = connection.execute("SELECT * FROM run").fetchone()
+            if found is None:
+                connection.execute(
+                    "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?)", (*attrs.astuple(subject), _now())
+                )
+            else:
+                self._check(Subject(**dict(zip(_DIFFERS, found, strict=False))), subject)
+            connection.execute(
+                "INSERT INTO session (started_ms, host, pid) VALUES (?, ?, ?)",
+                (_now(), socket.gethostname(), os.getpid()),
+            )
+            self.rows = [
+                Row(number, change, tuple(json.loads(cards)), request_id, _read(verdicts))
+                for number, change, cards, request_id, verdicts in connection.execute(
+                    "SELECT number, change, cards, request_id, verdicts FROM request"
+                    " ORDER BY number"
+                )
+            ]
+        self._numbers = max((row.number for row in self.rows), default=0)
+
+    def _check(self, stored: Subject, wanted: Subject) -> None:
+        for field, text in _DIFFERS.items():
+            there, here = getattr(stored, field), getattr(wanted, field)
+            if there != here:
+                told = text.format(there=one_line(there, 80), here=one_line(here, 80))
+                raise JournalRefused(
+                    f"the journal {self._name} is {told}; use another file for this change"
+                )
+
+    def next_number(self) -> int:
+        """Give the number of the next request."""
+        self._numbers += 1
+        return self._numbers
+
+    async def intend(self, number: int, change: Change, cards: Iterable[str]) -> None:
+        """Write down that a request is about to leave."""
+        values = (number, change, json.dumps(list(cards), separators=(",", ":")))
+        await self._write(
+            "INSERT OR REPLACE INTO request (number, change, cards) VALUES (?, ?, ?)", values
+        )
+
+    async def accepted(self, number: int, request_id: str) -> None:
+        """Write down the id of a request."""
+        await self._write(
+            "UPDATE request SET request_id = ? WHERE number = ?", (request_id, number)
+        )
+
+    async def forget(self, number: int) -> None:
+        """Strike out a request that certainly was not taken."""
+        await self._write("DELETE FROM request WHERE number = ?", (number,))
+
+    async def judged(self, number: int, changes: Iterable[CardChange]) -> None:
+        """Write down what became of the cards of a request that are not done."""
+        told = {one.iccid: (one.verdict, one.reason) for one in changes}
+        await self._write(
+            "UPDATE request SET verdicts = ? WHERE number = ?", (json.dumps(told), number)
+        )
+
+    async def close(self, how: str) -> None:
+        """Note how the session ended, and give the journal free; closing twice does nothing."""
+        if self._connection is None:
+            return
+        self._desk.journals.discard(self)
+        try:
+            await self._write(
+                "UPDATE session SET ended_ms = ?, ended = ?"
+                " WHERE number = (SELECT max(number) FROM session)",
+                (_now(), how),
+            )
+        finally:
+            await self._stop()
+
+    async def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+        def work() -> None:
+            assert self._connection is not None  # noqa: S101
+            self._connection.execute(statement, values)
+
+        if self._connection is None:
+            raise JournalError(f"the journal {self._name} is closed")
+        await self._do(work)
+
+    async def _do(self, work: Callable[[], T]) -> T:
+        def told() -> T:
+            try:
+                return work()
+            except sqlite3.Error as error:
+                text = one_line(str(error))
+                raise JournalError(f"the journal {self._name} failed: {text}") from error
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, told)
+
+    async def _stop(self) -> None:
+        connection, self._connection = self._connection, None
+        lock, self._lock = self._lock, None
+
+        def end() -> None:
+            for one in (connection, lock):
+                if one is not None:
+                    one.close()
+
+        await self._do(end)
+        self._thread.shutdown()
+
+
+def _read(verdicts: str | None) -> dict[str, tuple[Verdict, str]] | None:
+    if verdicts is None:
+        return None
+    return {iccid: (verdict, reason) for iccid, (verdict, reason) in json.loads(verdicts).items()}
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,53 @@
+"""Goes on with a change from its journal: what was sent is asked about before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .job import GroupJob
+from .journal import ChangeJournal, Row
+from .parts import Part, State
+from .report import CardChange, Verdict
+
+
+class Restored:
+    """What earlier sessions on a journal have sent of one job."""
+
+    def __init__(self, job: GroupJob, journal: ChangeJournal) -> None:
+        self._job = job
+        self._rows = [row for row in journal.rows if row.change == job.change]
+        job.journal = journal
+
+    async def conclude(self) -> None:
+        """Find out what became of all that was sent; what stays unknown may be sent again."""
+        for row in self._rows:
+            if row.verdicts is None:
+                self._open(row)
+            else:
+                self._job.decided(_told(row, row.verdicts))
+        await self._job.drain()
+
+    def _open(self, row: Row) -> None:
+        job = self._job
+        part = Part(job, row.cards, len(row.cards), State.DOUBT, number=row.number)
+        job.parts.append(part)
+        if row.request_id is None:
+            part.note = "the program ended before the answer was written down"
+        else:
+            part.request_id = row.request_id
+            job.opened(part)
+
+    def with_verdict(self, *verdicts: Verdict) -> set[str]:
+        """Give the cards that have one of these verdicts."""
+        return {one.iccid for one in self._job.report().changes if one.verdict in verdicts}
+
+    @property
+    def under_way(self) -> set[str]:
+        """Give the cards of requests that have not ended, and may still be carried out."""
+        return {card for part in self._job.late for card in part.cards}
+
+
+def _told(row: Row, verdicts: dict[str, tuple[Verdict, str]]) -> Iterable[CardChange]:
+    for card in row.cards:
+        verdict, reason = verdicts.get(card, ("done", ""))
+        yield CardChange(card, row.change, verdict, reason, row.request_id or "")
