@@ -257,3 +257,21 @@ def test_settings_that_cannot_be_meant_are_named() -> None:
     found = Settings.from_env({"SHOP_NOTIFICATION_KEYS": "a=1,b=x=y"})
     assert found.notification_keys == {"a": "1", "b": "x=y"}
     assert "x=y" not in repr(found)
+
+
+def test_lost_answers_about_money_are_asked_for(shop: Shop) -> None:
+    chosen = cart(shop, "subscription")
+    order = shop.post("/api/orders", **chosen)[1]
+    told = {"client_secret": order["client_secret"], "card": "good"}
+    pm_id = shop.post("/stand-in/setup", **told)[1]["payment_method"]
+    faults = shop.sandbox.faults
+    shop.world.do(lambda: faults.next("StripeSubDirectly", drop_answer()))
+    shop.world.do(lambda: faults.next("ResultConfirm", drop_answer()))
+    path = f"/api/orders/{chosen['key']}/subscription"
+    assert shop.post(path, pm_id=pm_id, email="a@example.com")[0] == 200
+    assert becomes(shop, chosen["key"], "confirmed")["client_secret"] is None
+    assert until(lambda: shop.get(f"/api/orders/{chosen['key']}")[1]["delivered"])
+    once = {"SingleOrder": 1, "StripeAutoPay": 1, "StripeSubDirectly": 1, "ResultConfirm": 1}
+    assert shop.changes(chosen["iccid"]) == once
+    card = shop.sandbox.world.card(chosen["iccid"])
+    assert (len(card.orders), len(card.subscriptions)) == (1, 1)
