@@ -74,9 +74,13 @@ class Follower:
         async with at_once:
             try:
                 placed = await self._orders.look(key)
-            except (LinksfieldError, NoSuchOrder) as error:
-                # E.g. begun at other endpoints: it is told at each start and harms no other one.
+            except (LinksfieldError, NoSuchOrder, DatabaseDown) as error:
+                # E.g. begun at other endpoints: it is told, and harms no other one.
                 _log.error("an order cannot be followed: %s", error)
+                revision = -1
+            except Exception:
+                # A mistake in the shop's own code must not end the following of all others.
+                _log.exception("an order cannot be followed")
                 revision = -1
             else:
                 revision = placed.checkout.record.revision

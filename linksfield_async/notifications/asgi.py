@@ -1,6 +1,6 @@
 """The receiver as an ASGI application, for FastAPI, Starlette and any other.
 
-app.mount("/linksfield/push", NotificationApp(receiver, grant))
+app.router.routes.append(Route("/linksfield/push", NotificationApp(receiver, grant)))
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class NotificationApp:
-    """Mount it, or give it as a route; it reads the raw body itself.
+    """Give it as a route; it reads the raw body itself.
+
+    Mounted instead, Starlette redirects every path without a slash at its end, before it gets here.
 
     A middleware that has read the body before leaves nothing to wait for but the time limit.
     """

@@ -179,6 +179,22 @@ def test_a_service_that_is_gone_changes_nothing_that_is_known(shop: Shop) -> Non
     assert shop.changes(chosen["iccid"]) == {"SingleOrder": 1, "StripePay": 1}
 
 
+def test_without_its_database_it_begins_nothing_and_comes_back(shop: Shop, tmp_path: Path) -> None:
+    kept, chosen, another = tmp_path / "shop.sqlite3", cart(shop), cart(shop)
+    order = shop.post("/api/orders", **chosen)[1]
+    kept.rename(tmp_path / "away")
+    kept.mkdir()
+    status, told = shop.post("/api/orders", **another)
+    assert (status, told["code"]) == (503, "shop_down")
+    assert not shop.orders(another["iccid"])
+    until(lambda: "cannot be followed" in shop.log)
+    kept.rmdir()
+    (tmp_path / "away").rename(kept)
+    pay(shop, order)
+    assert becomes(shop, chosen["key"], "confirmed")
+    assert shop.changes(chosen["iccid"]) == ONCE
+
+
 def test_subscriptions_are_made_once_however_often_the_page_asks(shop: Shop) -> None:
     chosen = cart(shop, "subscription")
     order = shop.post("/api/orders", **chosen)[1]
@@ -241,3 +257,21 @@ def test_settings_that_cannot_be_meant_are_named() -> None:
     found = Settings.from_env({"SHOP_NOTIFICATION_KEYS": "a=1,b=x=y"})
     assert found.notification_keys == {"a": "1", "b": "x=y"}
     assert "x=y" not in repr(found)
+
+
+def test_lost_answers_about_money_are_asked_for(shop: Shop) -> None:
+    chosen = cart(shop, "subscription")
+    order = shop.post("/api/orders", **chosen)[1]
+    told = {"client_secret": order["client_secret"], "card": "good"}
+    pm_id = shop.post("/stand-in/setup", **told)[1]["payment_method"]
+    faults = shop.sandbox.faults
+    shop.world.do(lambda: faults.next("StripeSubDirectly", drop_answer()))
+    shop.world.do(lambda: faults.next("ResultConfirm", drop_answer()))
+    path = f"/api/orders/{chosen['key']}/subscription"
+    assert shop.post(path, pm_id=pm_id, email="a@example.com")[0] == 200
+    assert becomes(shop, chosen["key"], "confirmed")["client_secret"] is None
+    assert until(lambda: shop.get(f"/api/orders/{chosen['key']}")[1]["delivered"])
+    once = {"SingleOrder": 1, "StripeAutoPay": 1, "StripeSubDirectly": 1, "ResultConfirm": 1}
+    assert shop.changes(chosen["iccid"]) == once
+    card = shop.sandbox.world.card(chosen["iccid"])
+    assert (len(card.orders), len(card.subscriptions)) == (1, 1)

@@ -26,7 +26,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 from shop_process import Shop
 
-from linksfield_async.sandbox import drop_answer
+from linksfield_async.sandbox import drop_answer, stall
 from linksfield_async.testing import HEALTHY, RESET_ON_ACCEPT
 
 chromium = browser_support.chromium
@@ -245,6 +245,25 @@ def test_a_lost_answer_is_told_and_then_known(page: Page) -> None:
     page.shop.world.do(lambda: page.shop.sandbox.faults.next("SingleOrder", drop_answer()))
     page.press(".buy")
     page.says("Choose how to pay")  # the shop has asked, and gone on
+    assert page.shop.changes(page.iccid) == {"SingleOrder": 1, "StripePay": 1}
+
+
+def test_what_is_unknown_is_called_so_until_it_is_known(page: Page) -> None:
+    page.open()
+    page.plans()
+    # The order is carried out; its answer and all that could be asked are lost with the network.
+    held = stall(carried_out=True)
+    page.shop.world.do(lambda: page.shop.sandbox.faults.next("SingleOrder", held))
+    page.press(".buy")
+    page.until(lambda: page.shop.orders(page.iccid))
+    page.shop.world.cut(True)
+    page.says("checking whether your order was placed")
+    page.picture("wide-light-11-unknown")
+    assert not page.shows("#pay-button")
+    look(page.browser, **PHONE, dark=True)
+    page.picture("phone-dark-5-unknown")
+    page.shop.world.cut(False)
+    page.says("Choose how to pay")
     assert page.shop.changes(page.iccid) == {"SingleOrder": 1, "StripePay": 1}
 
 
