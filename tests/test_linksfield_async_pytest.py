@@ -35,6 +35,12 @@ ASYNC = """
 """
 
 
+@pytest.fixture(autouse=True)
+def _a_project_of_its_own(pytester: pytest.Pytester) -> None:
+    """Where temporary directories lie within this project, pytest would find its settings."""
+    pytester.makeini("[pytest]")
+
+
 def run(
     pytester: pytest.Pytester, code: str, *options: str, loaded: tuple[str, ...] = PLUGIN
 ) -> pytest.RunResult:

@@ -185,7 +185,7 @@ async def test_w01_no_connection_is_not_sent(
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
         monkeypatch.setattr(socket, "getaddrinfo", unknown_name)
-    async with client_of(url, deadline=1.0) as client:
+    async with client_of(url, deadline=10.0) as client:
 
         async def send(kind: type[Operation[Any]]) -> None:
             with pytest.raises(NotSent) as caught:
