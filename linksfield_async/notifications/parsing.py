@@ -32,7 +32,8 @@ class Limits:
 
 
 _BLANK = re.compile(r"[ \t\n\r]*")
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},]', re.DOTALL)
+# A text that does not end is one token, too: else each quote in it is looked at anew, to the end.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{},]', re.DOTALL)
 _STRING_OR_BLANKS = re.compile(r'("(?:[^"\\]|\\.)*+")|[ \t\n\r]++', re.DOTALL)
 
 

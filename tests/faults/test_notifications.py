@@ -211,6 +211,8 @@ HOSTILE = [
     pytest.param(b'{"a":"\n"}', id="line end in text"),
     pytest.param(b'{"a":1', id="open"),
     pytest.param(b"{a:1}", id="no quotes"),
+    pytest.param(b'{"a":"' + b'\\"' * 500_000, id="a text of quotes, open"),
+    pytest.param(b'{"a":"' + b'\\"' * 500_000 + b"\\", id="a text of quotes, open, escape"),
     pytest.param(b"orderNo=1&payAmount=4.99", id="form"),
     pytest.param(b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--x--", id="parts"),
 ]
