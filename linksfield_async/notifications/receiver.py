@@ -183,10 +183,12 @@ class Receiver:
 
     async def sweep(self, handler: Handler, *, limit: int = 100) -> int:
         """Run what was left over by handlers whose lease ran out; gives how many were tried."""
-        claims = await self.take(limit)
-        for claim in claims:
-            await self.run_claim(claim, handler)
-        return len(claims)
+        tried = 0
+        # One by one: the lease of one that waits here for the others would run out.
+        while tried < limit and (claims := await self.take(1)):
+            await self.run_claim(claims[0], handler)
+            tried += 1
+        return tried
 
     async def take(self, limit: int) -> list[Claim]:
         """Claim what waits; for workers."""
@@ -244,7 +246,13 @@ class Receiver:
         store: Store | None = None,
         claim: Claim | None = None,
     ) -> Answer:
-        limit = asyncio.timeout(self._lease * _HANDLER_SHARE)
+        now = asyncio.get_running_loop().time()
+        until = None if claim is None else claim.until
+        end = (now + self._lease if until is None else until) - self._lease * (1 - _HANDLER_SHARE)
+        if end <= now:
+            reason = "the lease is nearly over before the handler began"
+            return self._told("unavailable", answers.BUSY, reason, notice)
+        limit = asyncio.timeout_at(end)
         # A thread cannot be ended: what it may still be doing is given back by its lease alone.
         ends = _is_async(handler)
         try:

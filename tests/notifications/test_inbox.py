@@ -9,6 +9,7 @@ import attrs
 import pytest
 from inboxes import DURABLE, KINDS, fresh_address, inbox_at, opened
 
+from linksfield_async.notifications import MemoryInbox
 from linksfield_async.notifications.inbox import Claim, Inbox, Standing, Stored
 
 ONE = Stored(
@@ -144,6 +145,21 @@ async def test_a_restart_forgets_nothing(kind: str, request: pytest.FixtureReque
         (claim,) = await inbox.take(lease=60, limit=5)
         assert claim.stored == ONE
         assert await other.take(lease=60, limit=5) == []
+
+
+async def test_memory_holds_nothing_of_what_is_forgotten() -> None:
+    """Also where no worker ever takes anything."""
+    now = 0.0
+    inbox = MemoryInbox(keep=100.0, clock=lambda: now)
+    for number in range(500):
+        now += 1
+        await inbox.finish(await claimed(inbox, attrs.evolve(ONE, key=str(number))))
+    waiting = await claimed(inbox, BARE, lease=10)
+    now += 200
+    assert not isinstance(await inbox.acquire(ONE, lease=60), Standing)
+    assert sum(len(one) for one in vars(inbox).values() if isinstance(one, (dict, list))) <= 4
+    (again,) = await inbox.take(lease=60, limit=10)
+    assert (again.stored, again.attempt) == (waiting.stored, 2)
 
 
 async def test_it_may_be_used_again_after_it_was_closed(address: str) -> None:
