@@ -80,6 +80,11 @@ class Inbox(Protocol):
     All methods may be called from several processes at once, but for the one in memory.
     """
 
+    @property
+    def known_for(self) -> float:
+        """Seconds for which a message is known after it was done."""
+        ...
+
     async def keep(self, stored: Stored) -> Standing | None:
         """Keep a message for a worker, durably; None where it was not known before."""
         ...
@@ -150,6 +155,11 @@ class MemoryInbox:
         self._order = itertools.count()
         self._waiting = 0
         self._forgotten = clock()
+
+    @property
+    def known_for(self) -> float:
+        """See `Inbox`."""
+        return self._keep
 
     async def keep(self, stored: Stored) -> Standing | None:
         """See `Inbox`."""

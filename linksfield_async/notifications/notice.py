@@ -90,10 +90,15 @@ class RechargeNotice:
     names: FieldNames = attrs.field(factory=FieldNames, repr=False)
 
     def first(self, names: Iterable[str]) -> str | None:
-        """Give the first member of these names that holds a text or a number, as text."""
+        """Give the first member of these names that holds a text or a number, as text.
+
+        An empty text says nothing: it counts as if it was not there.
+        """
         for name in names:
             value = self.fields.get(name)
-            if isinstance(value, (str, int, Decimal)) and not isinstance(value, bool):
+            if value == "" or isinstance(value, bool):
+                continue
+            if isinstance(value, (str, int, Decimal)):
                 return str(value)
         return None
 

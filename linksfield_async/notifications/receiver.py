@@ -54,7 +54,7 @@ class Receiver:
     `path_secret`      last segment that the path must have
     `accept_unsigned`  take messages without signature headers, as unsigned
     `max_age`          seconds a time stamp may be old; re-sends come for 24 hours, and whether
-                       they are stamped anew is not documented
+                       they are stamped anew is not documented. The inbox must know messages longer
     `max_ahead`        seconds a time stamp may be in the future
     `lease`            seconds a handler may take; it is cancelled shortly before they end, but a
                        plain function cannot be: let it end by itself well before
@@ -89,6 +89,10 @@ class Receiver:
                 raise ConfigurationError(f"{name} must be seconds, more than 0")
         if queue is not None and (queue < 1 or isinstance(inbox, ClaimedByHandler)):
             raise ConfigurationError("queue must be from 1, and needs an inbox that keeps messages")
+        if isinstance(versions, str):
+            raise ConfigurationError('versions must be several texts, such as ("1.0",)')
+        if keys and not isinstance(inbox, ClaimedByHandler):
+            _check_replays(inbox.known_for, max_age + max_ahead)
         rules = Rules(
             scheme=scheme or SignatureScheme(),
             limits=limits or Limits(),
@@ -304,6 +308,14 @@ class Receiver:
                 # Who only listens must not change what is answered.
                 _log.exception("on_event failed")
         return answer
+
+
+def _check_replays(known_for: float, stamp_fits: float) -> None:
+    if known_for < stamp_fits:
+        raise ConfigurationError(
+            f"the inbox forgets a message after {known_for:g} s, but its time stamp is accepted for"
+            f" {stamp_fits:g} s: a replay in between would run again (keep of the inbox, max_age)"
+        )
 
 
 def _is_async(handler: Handler) -> bool:

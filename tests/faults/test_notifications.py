@@ -28,7 +28,7 @@ from linksfield_async.errors import (
     OrderNotVisible,
     StaleNotification,
 )
-from linksfield_async.notifications import Authenticity, Expected, Limits, SignatureScheme
+from linksfield_async.notifications import Authenticity, Expected, Limits, MemoryInbox, SignatureScheme
 from linksfield_async.notifications import receiver as receiver_room
 from linksfield_async.notifications import signature as signature_room
 from linksfield_async.notifications.learning import schemes
@@ -101,7 +101,7 @@ def parses(body: bytes) -> bool:
 @pytest.mark.parametrize("number", range(4))
 def test_h02_no_bit_of_a_header_can_be_changed(number: int) -> None:
     body, headers = signed()
-    one, _ = receiver(max_age=1e12, max_ahead=1e12)
+    one, _ = receiver(max_age=1e12, max_ahead=1e12, inbox=MemoryInbox(keep=1e13))
     name, value = headers[number]
     for other in altered(value.encode()):
         changed = [*headers]
