@@ -89,6 +89,8 @@ class Receiver:
                 raise ConfigurationError(f"{name} must be seconds, more than 0")
         if queue is not None and (queue < 1 or isinstance(inbox, ClaimedByHandler)):
             raise ConfigurationError("queue must be from 1, and needs an inbox that keeps messages")
+        if on_event is not None and inspect.iscoroutinefunction(on_event):
+            raise ConfigurationError("on_event must be a plain function: nobody would await it")
         if isinstance(versions, str):
             raise ConfigurationError('versions must be several texts, such as ("1.0",)')
         if keys and not isinstance(inbox, ClaimedByHandler):

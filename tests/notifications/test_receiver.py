@@ -40,6 +40,7 @@ def test_importing_and_verifying_needs_no_aiohttp() -> None:
         ({"lease": 0.0}, "lease"),
         ({"patience": -1.0}, "patience"),
         ({"versions": "1.0"}, "versions"),
+        ({"on_event": Granting().__call__}, "on_event"),
         ({"max_age": 7 * 86_400.0}, "a replay in between would run again"),
         ({"inbox": MemoryInbox(keep=3600.0)}, "forgets a message after 3600 s"),
         ({"queue": 0}, "queue"),
