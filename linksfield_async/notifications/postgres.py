@@ -90,13 +90,14 @@ class PostgresInbox:
     def __init__(self, source: str | Pool, *, keep: float = KEEP_SECONDS) -> None:
         try:
             import psycopg  # noqa: PLC0415 - an extra
+            from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
         except ImportError as error:
             raise ConfigurationError(
                 "PostgresInbox needs the extra: pip install 'linksfield_async[postgres]'"
             ) from error
         if isinstance(source, str):
             try:
-                psycopg.conninfo.conninfo_to_dict(source)
+                conninfo_to_dict(source)
             except psycopg.ProgrammingError:
                 # Without the cause: its text may hold a part of the password.
                 raise ConfigurationError(

@@ -60,7 +60,11 @@ def test_learn_with_files_that_are_none(bare: Any, captured: Path, tmp_path: Pat
     (tmp_path / "key").write_bytes(b"\xff\xfe")
     (tmp_path / "deep").write_text('{"a":' + "[" * 400_000)
     for arguments, code, told in (
-        ((str(captured), "--key", f"file:{tmp_path / 'key'}"), 2, "cannot be read: it is not UTF-8"),
+        (
+            (str(captured), "--key", f"file:{tmp_path / 'key'}"),
+            2,
+            "cannot be read: it is not UTF-8",
+        ),
         ((str(captured), "--key", f"file:{tmp_path / 'none'}"), 2, "cannot be read: No such file"),
         ((str(tmp_path / "deep"), "--key", "env:KEY"), 2, "a capture in JSON is"),
     ):

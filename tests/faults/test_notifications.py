@@ -28,7 +28,13 @@ from linksfield_async.errors import (
     OrderNotVisible,
     StaleNotification,
 )
-from linksfield_async.notifications import Authenticity, Expected, Limits, MemoryInbox, SignatureScheme
+from linksfield_async.notifications import (
+    Authenticity,
+    Expected,
+    Limits,
+    MemoryInbox,
+    SignatureScheme,
+)
 from linksfield_async.notifications import receiver as receiver_room
 from linksfield_async.notifications import signature as signature_room
 from linksfield_async.notifications.learning import schemes
