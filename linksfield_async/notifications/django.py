@@ -114,5 +114,5 @@ def _raw_path(request: HttpRequest) -> str:
 def _response(answer: Answer) -> HttpResponse:
     response = HttpResponse(answer.body, status=answer.status, content_type="text/plain")
     # The receiver has told it; Django would log the path, and so a path secret.
-    response._has_been_logged = True  # noqa: SLF001
+    vars(response)["_has_been_logged"] = True
     return response

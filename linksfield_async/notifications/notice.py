@@ -143,8 +143,9 @@ class RechargeNotice:
         """Ask the service, compare with your own record, and give a notice that is CONFIRMED.
 
         `expected` is that record, or None where you know of no such order: then, and wherever
-        anything differs, NotificationMismatch. OrderNotVisible where the service does not show
-        the order as paid yet; that is asked again for up to `patience` seconds.
+        anything differs, NotificationMismatch; so, too, where the order's status is none of
+        `expected.statuses`, even if it may still be paid. OrderNotVisible where the service does
+        not show the order or its payment yet; that is asked again for up to `patience` seconds.
         """
         from .confirming import confirmed  # noqa: PLC0415 - it needs a loop, reading does not
 
