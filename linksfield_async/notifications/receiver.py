@@ -198,9 +198,13 @@ class Receiver:
 
     async def take(self, limit: int) -> list[Claim]:
         """Claim what waits; for workers."""
+        return await self.check_inbox().take(self._lease, limit)
+
+    def check_inbox(self) -> Store:
+        """Raise ConfigurationError where no inbox keeps messages; for workers."""
         if self._store is None:
             raise ConfigurationError("there is no inbox that keeps messages")
-        return await self._store.take(self._lease, limit)
+        return self._store
 
     async def kept(self, seconds: float) -> None:
         """Wait until a message is kept in this process, or so long; for workers."""
@@ -214,11 +218,10 @@ class Receiver:
 
     async def run_claim(self, claim: Claim, handler: Handler) -> Answer:
         """Run the handler for what was claimed and record how it ended."""
-        if self._store is None:
-            raise ConfigurationError("there is no inbox that keeps messages")
+        store = self.check_inbox()
         try:
             notice = self._verifier.restored(claim.stored)
-            return await self._run(notice, handler, self._store, claim)
+            return await self._run(notice, handler, store, claim)
         except NotificationError as error:
             return self._told("unavailable", answers.BUSY, str(error))
 
