@@ -35,7 +35,13 @@ def read_key(source: str) -> str:
             raise WrongUse(f"the environment variable {visible(where)} is not set")
         return value
     if kind == "file" and where:
-        return Path(where).read_text(encoding="utf-8").strip()
+        try:
+            return Path(where).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            told = error.strerror or type(error).__name__
+        except UnicodeDecodeError:
+            told = "it is not UTF-8"  # and no more: the error would show a part of the key
+        raise WrongUse(f"the key file {visible(where)} cannot be read: {told}")
     # The text is not shown: it may be the key itself.
     raise WrongUse("a key is named as env:NAME or file:PATH, so that no process list shows it")
 
@@ -119,7 +125,13 @@ def _show(fitting: list[SignatureScheme], tried: int) -> None:
 
 @notifications.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8090, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8090,
+    show_default=True,
+    help="0 takes a free one.",
+)
 @click.option("--path", default="/notifications", show_default=True, help="Where to receive.")
 @click.option(
     "--key",
@@ -139,8 +151,10 @@ def listen(**given: Any) -> None:
     """
     if not given.pop("allow_any_host") and not is_loopback(given["host"]):
         raise WrongUse("the host is open to other machines; --allow-any-host permits it")
-    if not given["path"].startswith("/"):
-        raise WrongUse("--path begins with /")
+    if not given["path"].startswith("/") or set("{}?# ") & set(given["path"]):
+        raise WrongUse("--path begins with / and has no blank, no query and no braces")
+    if not given["key"] and not given["unsigned"]:
+        raise WrongUse("--key KEYID=env:NAME is needed, or --unsigned, which believes anybody")
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_listen(**given))
 

@@ -46,7 +46,9 @@ class NotificationApp:
             answer = await self._receiver.receive(
                 path.decode("latin-1"), list(scope["headers"]), reading.chunks(), self._handler
             )
-        await _send(send, answer, close=not reading.ended)
+        # Later versions of HTTP have no such header, and refuse an answer that carries it.
+        closing = not reading.ended and str(scope.get("http_version", "1.1")).startswith("1")
+        await _send(send, answer, close=closing)
 
 
 class _Reading:

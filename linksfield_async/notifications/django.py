@@ -9,9 +9,10 @@ from __future__ import annotations
 from asgiref.sync import markcoroutinefunction
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
-from django.http.request import RawPostDataException
+from django.http.request import RawPostDataException, UnreadablePostError
 
-from .answers import NOT_A_POST, TOO_LARGE, Answer
+from .answers import BROKEN_OFF, NOT_A_POST, TOO_LARGE, Answer
+from .reading import declared_length
 from .receiver import Handler, Receiver
 from .threads import LoopThread
 from .wrong_order import check_whole
@@ -68,18 +69,25 @@ def _taken(request: HttpRequest, receiver: Receiver) -> bytes | Answer:
     """
     if request.method != "POST":
         return NOT_A_POST
-    refusal = receiver.precheck(_raw_path(request), _headers(request))
+    headers = _headers(request)
+    refusal = receiver.precheck(_raw_path(request), headers)
     if refusal is not None:
         return refusal
+    declared = declared_length(headers)
+    if declared is None and request.META.get("CONTENT_LENGTH"):
+        return BROKEN_OFF  # no number: Django would fail over it
     try:
         body: bytes = request.body
     except RequestDataTooBig:
         return TOO_LARGE
+    except UnreadablePostError:
+        return BROKEN_OFF
     except RawPostDataException:
         check_whole(None, None)
         raise
-    declared = request.META.get("CONTENT_LENGTH") or None
-    check_whole(len(body), int(declared) if declared else None)
+    if declared is not None and 0 < len(body) < declared:
+        return BROKEN_OFF  # WSGI servers do not tell that the sender went away
+    check_whole(len(body), declared)
     return body if len(body) <= receiver.max_body else TOO_LARGE
 
 
@@ -104,4 +112,7 @@ def _raw_path(request: HttpRequest) -> str:
 
 
 def _response(answer: Answer) -> HttpResponse:
-    return HttpResponse(answer.body, status=answer.status, content_type="text/plain")
+    response = HttpResponse(answer.body, status=answer.status, content_type="text/plain")
+    # The receiver has told it; Django would log the path, and so a path secret.
+    vars(response)["_has_been_logged"] = True
+    return response

@@ -70,6 +70,8 @@ class Claim:
     token: str = attrs.field(repr=False)
     attempt: int
     """1 for the first."""
+    until: float | None = attrs.field(default=None, eq=False, repr=False)
+    """Set by a receiver: when the lease may be over, by the clock of its event loop."""
 
 
 class Inbox(Protocol):
@@ -77,6 +79,11 @@ class Inbox(Protocol):
 
     All methods may be called from several processes at once, but for the one in memory.
     """
+
+    @property
+    def known_for(self) -> float:
+        """Seconds for which a message is known after it was done."""
+        ...
 
     async def keep(self, stored: Stored) -> Standing | None:
         """Keep a message for a worker, durably; None where it was not known before."""
@@ -148,6 +155,11 @@ class MemoryInbox:
         self._order = itertools.count()
         self._waiting = 0
         self._forgotten = clock()
+
+    @property
+    def known_for(self) -> float:
+        """See `Inbox`."""
+        return self._keep
 
     async def keep(self, stored: Stored) -> Standing | None:
         """See `Inbox`."""
@@ -241,6 +253,13 @@ class MemoryInbox:
         self._entries = {
             key: entry for key, entry in self._entries.items() if entry.is_open or now < entry.due
         }
+        # What nobody takes leaves the agenda here only: where no worker runs, it would grow.
+        self._agenda = [
+            one
+            for one in self._agenda
+            if (entry := self._entries.get(one[2])) and entry.is_open and entry.due == one[0]
+        ]
+        heapq.heapify(self._agenda)
 
 
 class ClaimedByHandler:

@@ -53,7 +53,7 @@ class Capture:
             headers, body = read["headers"], read["body"]
             pairs = headers.items() if isinstance(headers, dict) else headers
             return cls(tuple((str(name), str(value)) for name, value in pairs), body.encode())
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise ConfigurationError(
                 'a capture in JSON is {"headers": {…}, "body": "the body as text"}'
             ) from error

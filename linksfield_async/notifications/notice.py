@@ -90,10 +90,15 @@ class RechargeNotice:
     names: FieldNames = attrs.field(factory=FieldNames, repr=False)
 
     def first(self, names: Iterable[str]) -> str | None:
-        """Give the first member of these names that holds a text or a number, as text."""
+        """Give the first member of these names that holds a text or a number, as text.
+
+        An empty text says nothing: it counts as if it was not there.
+        """
         for name in names:
             value = self.fields.get(name)
-            if isinstance(value, (str, int, Decimal)) and not isinstance(value, bool):
+            if value == "" or isinstance(value, bool):
+                continue
+            if isinstance(value, (str, int, Decimal)):
                 return str(value)
         return None
 
@@ -138,8 +143,9 @@ class RechargeNotice:
         """Ask the service, compare with your own record, and give a notice that is CONFIRMED.
 
         `expected` is that record, or None where you know of no such order: then, and wherever
-        anything differs, NotificationMismatch. OrderNotVisible where the service does not show
-        the order as paid yet; that is asked again for up to `patience` seconds.
+        anything differs, NotificationMismatch; so, too, where the order's status is none of
+        `expected.statuses`, even if it may still be paid. OrderNotVisible where the service does
+        not show the order or its payment yet; that is asked again for up to `patience` seconds.
         """
         from .confirming import confirmed  # noqa: PLC0415 - it needs a loop, reading does not
 

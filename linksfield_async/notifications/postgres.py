@@ -90,15 +90,30 @@ class PostgresInbox:
     def __init__(self, source: str | Pool, *, keep: float = KEEP_SECONDS) -> None:
         try:
             import psycopg  # noqa: PLC0415 - an extra
+            from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
         except ImportError as error:
             raise ConfigurationError(
                 "PostgresInbox needs the extra: pip install 'linksfield_async[postgres]'"
             ) from error
+        if isinstance(source, str):
+            try:
+                conninfo_to_dict(source)
+            except psycopg.ProgrammingError:
+                # Without the cause: its text may hold a part of the password.
+                raise ConfigurationError(
+                    "the connection string of PostgresInbox cannot be read: values with blanks"
+                    " stand in quotes, and in an address they are written as %20"
+                ) from None
         self._psycopg = psycopg
         self._source = source
         self._keep = keep
         self._own: AsyncConnection[Any] | None = None
         self._turn = asyncio.Lock()
+
+    @property
+    def known_for(self) -> float:
+        """See `Inbox`."""
+        return self._keep
 
     @asynccontextmanager
     async def claim(

@@ -54,7 +54,7 @@ class Receiver:
     `path_secret`      last segment that the path must have
     `accept_unsigned`  take messages without signature headers, as unsigned
     `max_age`          seconds a time stamp may be old; re-sends come for 24 hours, and whether
-                       they are stamped anew is not documented
+                       they are stamped anew is not documented. The inbox must know messages longer
     `max_ahead`        seconds a time stamp may be in the future
     `lease`            seconds a handler may take; it is cancelled shortly before they end, but a
                        plain function cannot be: let it end by itself well before
@@ -89,6 +89,12 @@ class Receiver:
                 raise ConfigurationError(f"{name} must be seconds, more than 0")
         if queue is not None and (queue < 1 or isinstance(inbox, ClaimedByHandler)):
             raise ConfigurationError("queue must be from 1, and needs an inbox that keeps messages")
+        if on_event is not None and inspect.iscoroutinefunction(on_event):
+            raise ConfigurationError("on_event must be a plain function: nobody would await it")
+        if isinstance(versions, str):
+            raise ConfigurationError('versions must be several texts, such as ("1.0",)')
+        if keys and not isinstance(inbox, ClaimedByHandler):
+            _check_replays(inbox.known_for, max_age + max_ahead)
         rules = Rules(
             scheme=scheme or SignatureScheme(),
             limits=limits or Limits(),
@@ -183,16 +189,22 @@ class Receiver:
 
     async def sweep(self, handler: Handler, *, limit: int = 100) -> int:
         """Run what was left over by handlers whose lease ran out; gives how many were tried."""
-        claims = await self.take(limit)
-        for claim in claims:
-            await self.run_claim(claim, handler)
-        return len(claims)
+        tried = 0
+        # One by one: the lease of one that waits here for the others would run out.
+        while tried < limit and (claims := await self.take(1)):
+            await self.run_claim(claims[0], handler)
+            tried += 1
+        return tried
 
     async def take(self, limit: int) -> list[Claim]:
         """Claim what waits; for workers."""
+        return await self.check_inbox().take(self._lease, limit)
+
+    def check_inbox(self) -> Store:
+        """Raise ConfigurationError where no inbox keeps messages; for workers."""
         if self._store is None:
             raise ConfigurationError("there is no inbox that keeps messages")
-        return await self._store.take(self._lease, limit)
+        return self._store
 
     async def kept(self, seconds: float) -> None:
         """Wait until a message is kept in this process, or so long; for workers."""
@@ -206,11 +218,10 @@ class Receiver:
 
     async def run_claim(self, claim: Claim, handler: Handler) -> Answer:
         """Run the handler for what was claimed and record how it ended."""
-        if self._store is None:
-            raise ConfigurationError("there is no inbox that keeps messages")
+        store = self.check_inbox()
         try:
             notice = self._verifier.restored(claim.stored)
-            return await self._run(notice, handler, self._store, claim)
+            return await self._run(notice, handler, store, claim)
         except NotificationError as error:
             return self._told("unavailable", answers.BUSY, str(error))
 
@@ -244,7 +255,13 @@ class Receiver:
         store: Store | None = None,
         claim: Claim | None = None,
     ) -> Answer:
-        limit = asyncio.timeout(self._lease * _HANDLER_SHARE)
+        now = asyncio.get_running_loop().time()
+        until = None if claim is None else claim.until
+        end = (now + self._lease if until is None else until) - self._lease * (1 - _HANDLER_SHARE)
+        if end <= now:
+            reason = "the lease is nearly over before the handler began"
+            return self._told("unavailable", answers.BUSY, reason, notice)
+        limit = asyncio.timeout_at(end)
         # A thread cannot be ended: what it may still be doing is given back by its lease alone.
         ends = _is_async(handler)
         try:
@@ -296,6 +313,14 @@ class Receiver:
                 # Who only listens must not change what is answered.
                 _log.exception("on_event failed")
         return answer
+
+
+def _check_replays(known_for: float, stamp_fits: float) -> None:
+    if known_for < stamp_fits:
+        raise ConfigurationError(
+            f"the inbox forgets a message after {known_for:g} s, but its time stamp is accepted for"
+            f" {stamp_fits:g} s: a replay in between would run again (keep of the inbox, max_age)"
+        )
 
 
 def _is_async(handler: Handler) -> bool:

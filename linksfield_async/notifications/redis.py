@@ -111,17 +111,28 @@ class RedisInbox:
         self._redis: Any = redis
         if isinstance(redis, str):
             # Blocking: a crowd of messages waits for a connection instead of being refused.
-            pool = BlockingConnectionPool.from_url(
-                redis,
-                max_connections=_CONNECTIONS,
-                timeout=timeout,
-                socket_timeout=timeout,
-                socket_connect_timeout=timeout,
-            )
+            try:
+                pool = BlockingConnectionPool.from_url(
+                    redis,
+                    max_connections=_CONNECTIONS,
+                    timeout=timeout,
+                    socket_timeout=timeout,
+                    socket_connect_timeout=timeout,
+                )
+            except ValueError:
+                # Without the cause: its text may hold a part of the password.
+                raise ConfigurationError(
+                    "the address of RedisInbox cannot be read: it is like redis://host:6379/0"
+                ) from None
             self._redis = Connections.from_pool(pool)
         self._entries = f"{{{prefix}}}:"
         self._due, self._waiting = f"{self._entries}due", f"{self._entries}waiting"
         self._keep = round(keep * 1000)
+
+    @property
+    def known_for(self) -> float:
+        """See `Inbox`."""
+        return self._keep / 1000
 
     async def _run(self, script: str, key: str, *values: str | bytes | int) -> Any:
         keys = (f"{self._entries}m:{key}", self._due, self._waiting)

@@ -70,6 +70,11 @@ class SqliteInbox:
         self._guard = threading.Lock()
         self._writer: _Writer | None = None
 
+    @property
+    def known_for(self) -> float:
+        """See `Inbox`."""
+        return self._keep
+
     async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with self._guard:
             if self._writer is None or not self._writer.is_ours:

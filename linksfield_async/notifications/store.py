@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+import attrs
+
 from ..errors import InboxUnavailable
 from .inbox import Claim, Inbox, Standing, Stored
 
@@ -46,7 +48,10 @@ class Store:
 
     async def acquire(self, stored: Stored, lease: float) -> Claim | Standing:
         """See `Inbox`."""
-        return await self._within(self._inbox.acquire(stored, lease=lease))
+        # Counted from before it is asked: the answer may come long after the lease began.
+        until = asyncio.get_running_loop().time() + lease
+        found = await self._within(self._inbox.acquire(stored, lease=lease))
+        return attrs.evolve(found, until=until) if isinstance(found, Claim) else found
 
     async def finish(self, claim: Claim) -> bool:
         """See `Inbox`."""
@@ -59,7 +64,9 @@ class Store:
 
     async def take(self, lease: float, limit: int) -> list[Claim]:
         """See `Inbox`."""
-        return await self._within(self._inbox.take(lease=lease, limit=limit))
+        until = asyncio.get_running_loop().time() + lease
+        claims = await self._within(self._inbox.take(lease=lease, limit=limit))
+        return [attrs.evolve(claim, until=until) for claim in claims]
 
     async def _within(self, asked: Coroutine[Any, Any, T]) -> T:
         try:

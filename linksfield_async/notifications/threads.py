@@ -25,29 +25,34 @@ class LoopThread:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for a coroutine."""
-        return asyncio.run_coroutine_threadsafe(work, self._running()).result()
+        with (
+            self._guard
+        ):  # handed over before the loop is told to end, so that it is cancelled then
+            future = asyncio.run_coroutine_threadsafe(work, self._running())
+        return future.result()
 
     def close(self) -> None:
         """End the thread; what runs is cancelled."""
         with self._guard:
             loop, thread, self._loop = self._loop, self._thread, None
-        if loop is not None and thread is not None and self._process == os.getpid():
-            loop.call_soon_threadsafe(loop.stop)
+            ours = loop is not None and thread is not None and self._process == os.getpid()
+            if loop is not None and ours:
+                loop.call_soon_threadsafe(loop.stop)
+        if thread is not None and ours:
             thread.join()
 
     def _running(self) -> asyncio.AbstractEventLoop:
-        with self._guard:
-            if self._loop is None or self._process != os.getpid():
-                ready = threading.Event()
-                loop = self._loop = asyncio.new_event_loop()
-                self._process = os.getpid()
-                # A daemon: a server that nobody closes must still be able to end.
-                self._thread = threading.Thread(
-                    target=_serve, args=(loop, ready), name="linksfield inbox loop", daemon=True
-                )
-                self._thread.start()
-                ready.wait()
-            return self._loop
+        if self._loop is None or self._process != os.getpid():
+            ready = threading.Event()
+            loop = self._loop = asyncio.new_event_loop()
+            self._process = os.getpid()
+            # A daemon: a server that nobody closes must still be able to end.
+            self._thread = threading.Thread(
+                target=_serve, args=(loop, ready), name="linksfield inbox loop", daemon=True
+            )
+            self._thread.start()
+            ready.wait()
+        return self._loop
 
 
 def _serve(loop: asyncio.AbstractEventLoop, ready: threading.Event) -> None:

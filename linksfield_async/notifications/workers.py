@@ -24,6 +24,7 @@ async def working(
 
     At its end nothing more is taken, what runs has five seconds, and the rest stays kept.
     """
+    receiver.check_inbox()
     ending = asyncio.Event()
     worker = asyncio.create_task(_work(receiver, handler, concurrency, look_every, ending))
     try:
@@ -43,6 +44,11 @@ async def _work(
             claims = await receiver.take(concurrency - len(running))
         except InboxUnavailable as error:
             _log.error("workers cannot take messages: %s", error)
+        except Exception:
+            # An inbox of another make, or a fault: workers that ended here would end in silence,
+            # while messages are still answered as kept.
+            _log.exception("workers cannot take messages")
+            await asyncio.sleep(look_every)
         for claim in claims:
             task: asyncio.Task[object] = asyncio.create_task(receiver.run_claim(claim, handler))
             running.add(task)

@@ -55,6 +55,23 @@ def test_learn_is_told_nothing_useful(bare: Any, captured: Path, tmp_path: Path)
     assert "no signature headers" in found.stderr
 
 
+def test_learn_with_files_that_are_none(bare: Any, captured: Path, tmp_path: Path) -> None:
+    """Each is told in one line."""
+    (tmp_path / "key").write_bytes(b"\xff\xfe")
+    (tmp_path / "deep").write_text('{"a":' + "[" * 400_000)
+    for arguments, code, told in (
+        (
+            (str(captured), "--key", f"file:{tmp_path / 'key'}"),
+            2,
+            "cannot be read: it is not UTF-8",
+        ),
+        ((str(captured), "--key", f"file:{tmp_path / 'none'}"), 2, "cannot be read: No such file"),
+        ((str(tmp_path / "deep"), "--key", "env:KEY"), 2, "a capture in JSON is"),
+    ):
+        found = bare("notifications", "learn", *arguments, KEY="00")
+        assert (found.exit_code, told in found.stderr) == (code, True), found.stderr
+
+
 def test_several_schemes_may_fit(bare: Any, tmp_path: Path) -> None:
     """Without a sign that tells them apart both kinds of Base64 fit."""
     for number in range(200):
@@ -120,6 +137,7 @@ def test_listen(program: Any, tmp_path: Path) -> None:
         ("--key", "key-1=env:THE_KEY", "--host", "0.0.0.0"),
         ("--key", "key-1=env:THE_KEY", "--scheme", "x"),
         ("--key", "key-1=env:THE_KEY", "--path", "x"),
+        ("--key", "key-1=env:THE_KEY", "--path", "/{x"),
         ("--key", "key-1=env:THE_KEY", "--capture", "/nowhere/at/all"),
     ],
 )

@@ -141,6 +141,30 @@ async def test_h15_postgres_down(request: pytest.FixtureRequest) -> None:
     assert (await one.handle(*signed(), Granting())).status == 503
 
 
+async def test_h15_postgres_restarted(request: pytest.FixtureRequest) -> None:
+    """A connection that was ended costs one answer; a query that is given up costs none."""
+    address = await fresh_address("postgres", request)
+    import psycopg
+
+    dsn = address.partition(":")[2]
+    async with opened(address) as inbox, await psycopg.AsyncConnection.connect(dsn) as other:
+        one, _ = receiver(inbox=inbox, patience=0.5)
+        handler = Granting()
+        assert (await one.handle(*signed(), handler)).status == 200
+        await other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        )
+        await other.commit()
+        statuses = [(await one.handle(*signed({"orderNo": "2"}), handler)).status for _ in "ab"]
+        assert statuses in ([503, 200], [200, 200])
+        await other.execute("LOCK TABLE linksfield_inbox IN ACCESS EXCLUSIVE MODE")
+        assert (await one.handle(*signed({"orderNo": "3"}), handler)).status == 503
+        await other.rollback()
+        assert (await one.handle(*signed({"orderNo": "3"}), handler)).status == 200
+    assert handler.calls == 3
+
+
 async def test_h14_claim_and_grant_in_one_transaction(request: pytest.FixtureRequest) -> None:
     """With PostgreSQL a crash between claim and grant loses neither, and nothing runs twice."""
     address = await fresh_address("postgres", request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 from typing import Any
 
 import pytest
@@ -199,6 +200,58 @@ async def test_h06_a_body_shorter_than_it_says(name: str) -> None:
         assert await post(port, body, headers) == 200
     assert handler.calls == 1
     assert "alarm" not in {event.kind for event in events}
+
+
+async def test_h06_a_body_that_breaks_off_is_no_wrong_use(
+    served: Any, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, _ = receiver()
+    handler = Granting()
+    async with served(one, handler) as port:
+        body, headers = signed()
+        async with connected(port) as (reader, writer):
+            writer.write(head("/push/x", headers, len(body) + 5) + body)
+            writer.write_eof()
+            assert await asyncio.wait_for(status_of(reader), 10) in (400, None)
+        assert await post(port, body, headers) == 200
+    assert handler.calls == 1
+    assert "before the receiver saw it" not in caplog.text + capsys.readouterr().err
+
+
+@pytest.mark.parametrize("length", ["abc", "-1", "1_0", "\xb2"])
+async def test_h06_a_length_that_is_none(
+    served: Any, length: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, _ = receiver()
+    handler = Granting()
+    async with served(one, handler) as port, connected(port) as (reader, writer):
+        raw = head("/push/x", [*signed()[1], ("Content-Length", length)])
+        writer.write(raw.decode().encode("latin-1"))
+        writer.write_eof()
+        assert await asyncio.wait_for(status_of(reader), 10) in (400, 401, None)
+    assert handler.calls == 0
+    assert "Traceback" not in capsys.readouterr().err
+
+
+async def test_h24_no_logger_tells_the_secret_of_the_path(
+    served: Any, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever is answered; access logs are the server's own, and told of in the guide."""
+    caplog.set_level(logging.DEBUG)
+    secret = "a-secret-of-the-path_0123"
+    one, _ = receiver(path_secret=secret)
+    handler = Granting(failures=1)
+    async with served(one, handler) as port:
+        answers = [
+            await post(port, *message, path=f"/push/{secret}")
+            for message in (signed(), signed(), (b"{}", []), (b"[]", signed()[1]))
+        ]
+        assert answers == [500, 200, 401, 400]
+        large = await post(port, b"x" * 100_000, signed()[1], path=f"/push/{secret}")
+        assert large == 413
+    own = [one.getMessage() for one in caplog.records if one.name != "uvicorn.access"]
+    assert own
+    assert secret not in "".join(own) + capsys.readouterr().err
 
 
 async def test_h08_headers_on_the_wire(served: Any) -> None:

@@ -28,7 +28,13 @@ from linksfield_async.errors import (
     OrderNotVisible,
     StaleNotification,
 )
-from linksfield_async.notifications import Authenticity, Expected, Limits, SignatureScheme
+from linksfield_async.notifications import (
+    Authenticity,
+    Expected,
+    Limits,
+    MemoryInbox,
+    SignatureScheme,
+)
 from linksfield_async.notifications import receiver as receiver_room
 from linksfield_async.notifications import signature as signature_room
 from linksfield_async.notifications.learning import schemes
@@ -101,7 +107,7 @@ def parses(body: bytes) -> bool:
 @pytest.mark.parametrize("number", range(4))
 def test_h02_no_bit_of_a_header_can_be_changed(number: int) -> None:
     body, headers = signed()
-    one, _ = receiver(max_age=1e12, max_ahead=1e12)
+    one, _ = receiver(max_age=1e12, max_ahead=1e12, inbox=MemoryInbox(keep=1e13))
     name, value = headers[number]
     for other in altered(value.encode()):
         changed = [*headers]
@@ -211,6 +217,8 @@ HOSTILE = [
     pytest.param(b'{"a":"\n"}', id="line end in text"),
     pytest.param(b'{"a":1', id="open"),
     pytest.param(b"{a:1}", id="no quotes"),
+    pytest.param(b'{"a":"' + b'\\"' * 500_000, id="a text of quotes, open"),
+    pytest.param(b'{"a":"' + b'\\"' * 500_000 + b"\\", id="a text of quotes, open, escape"),
     pytest.param(b"orderNo=1&payAmount=4.99", id="form"),
     pytest.param(b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--x--", id="parts"),
 ]

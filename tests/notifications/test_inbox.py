@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator
 
 import attrs
 import pytest
 from inboxes import DURABLE, KINDS, fresh_address, inbox_at, opened
 
+from linksfield_async.errors import ConfigurationError
+from linksfield_async.notifications import MemoryInbox
 from linksfield_async.notifications.inbox import Claim, Inbox, Standing, Stored
 
 ONE = Stored(
@@ -144,6 +147,38 @@ async def test_a_restart_forgets_nothing(kind: str, request: pytest.FixtureReque
         (claim,) = await inbox.take(lease=60, limit=5)
         assert claim.stored == ONE
         assert await other.take(lease=60, limit=5) == []
+
+
+SECRETS = [
+    ("postgres", "host=127.0.0.1 password=my hunter2 user=x"),
+    ("postgres", "postgresql://u:hun ter2@127.0.0.1/x"),
+    ("redis", "redis://u:hunter2@127.0.0.1:port/0"),
+    ("redis", "hunter2@127.0.0.1"),
+]
+
+
+@pytest.mark.parametrize(("kind", "address"), SECRETS)
+def test_an_address_that_cannot_be_read_is_not_shown(kind: str, address: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read") as caught:
+        inbox_at(f"{kind}:{address}")
+    shown = "".join(traceback.format_exception_only(caught.value)) + str(caught.value)
+    assert caught.value.__suppress_context__
+    assert not [part for part in ("hunter2", "ter2", "port/0") if part in shown]
+
+
+async def test_memory_holds_nothing_of_what_is_forgotten() -> None:
+    """Also where no worker ever takes anything."""
+    now = 0.0
+    inbox = MemoryInbox(keep=100.0, clock=lambda: now)
+    for number in range(500):
+        now += 1
+        await inbox.finish(await claimed(inbox, attrs.evolve(ONE, key=str(number))))
+    waiting = await claimed(inbox, BARE, lease=10)
+    now += 200
+    assert not isinstance(await inbox.acquire(ONE, lease=60), Standing)
+    assert sum(len(one) for one in vars(inbox).values() if isinstance(one, (dict, list))) <= 4
+    (again,) = await inbox.take(lease=60, limit=10)
+    assert (again.stored, again.attempt) == (waiting.stored, 2)
 
 
 async def test_it_may_be_used_again_after_it_was_closed(address: str) -> None:

@@ -36,6 +36,11 @@ def test_names_can_be_replaced() -> None:
     assert (one.order_id, one.amount) == ("7", Decimal("1.5"))
 
 
+def test_an_empty_text_is_not_there() -> None:
+    one = notice('{"orderNo":"","order_id":"NO1","requestOrderId":"","payAmount":""}')
+    assert (one.order_id, one.purchase_order_id, one.amount) == ("NO1", None, None)
+
+
 @pytest.mark.parametrize("value", ["much", None, True, 1.5, "NaN", "Infinity", [], ""])
 def test_what_is_no_amount(value: object) -> None:
     assert amount_of(value) is None

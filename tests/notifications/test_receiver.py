@@ -17,7 +17,7 @@ from linksfield_async.notifications import (
     Receiver,
 )
 from linksfield_async.notifications import receiver as receiving
-from linksfield_async.notifications.inbox import Claim, Standing
+from linksfield_async.notifications.inbox import Claim, Standing, Stored
 
 
 def test_importing_and_verifying_needs_no_aiohttp() -> None:
@@ -39,6 +39,10 @@ def test_importing_and_verifying_needs_no_aiohttp() -> None:
         ({"keys": {"k": []}}, "without a key"),
         ({"lease": 0.0}, "lease"),
         ({"patience": -1.0}, "patience"),
+        ({"versions": "1.0"}, "versions"),
+        ({"on_event": Granting().__call__}, "on_event"),
+        ({"max_age": 7 * 86_400.0}, "a replay in between would run again"),
+        ({"inbox": MemoryInbox(keep=3600.0)}, "forgets a message after 3600 s"),
         ({"queue": 0}, "queue"),
         ({"queue": 5, "inbox": ClaimedByHandler()}, "queue"),
         ({"path_secret": "short"}, "path secret"),
@@ -49,6 +53,43 @@ def test_wrong_settings_are_told(settings: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigurationError, match=told) as caught:
         receiver(**settings)
     assert "with/a/slash" not in str(caught.value)
+
+
+async def test_a_sweep_runs_nothing_whose_lease_is_over() -> None:
+    """Two sweepers: what the first still has before it is not run by both."""
+    one, events = receiver(inbox=(inbox := MemoryInbox()), lease=0.5)
+    for number in range(6):
+        await inbox.keep(Stored.of(one.verify(*signed({"orderNo": str(number)}))))
+    handled: list[str] = []
+
+    async def handler(notice: Any) -> None:
+        await asyncio.sleep(0.15)
+        handled.append(notice.order_id)
+
+    async def later() -> int:
+        await asyncio.sleep(0.55)  # the first one's first lease is over, its work is not
+        return await one.sweep(handler)
+
+    assert sum(await asyncio.gather(one.sweep(handler), later())) == 6
+    assert sorted(handled) == ["0", "1", "2", "3", "4", "5"]
+    assert {event.kind for event in events} == {"taken"}
+
+
+async def test_a_claim_that_was_answered_late_runs_nothing() -> None:
+    """Its lease may be over by then, and another may run it."""
+
+    class Late(MemoryInbox):
+        async def take(self, *, lease: float, limit: int) -> list[Claim]:
+            claims = await super().take(lease=lease, limit=limit)
+            await asyncio.sleep(lease)
+            return claims
+
+    one, events = receiver(inbox=(inbox := Late()), lease=0.1)
+    await inbox.keep(Stored.of(one.verify(*signed())))
+    handler = Granting()
+    assert await one.sweep(handler, limit=1) == 1
+    assert (handler.calls, [event.kind for event in events]) == (0, ["unavailable"])
+    assert isinstance(await inbox.acquire(Stored.of(one.verify(*signed())), lease=60), Claim)
 
 
 async def test_a_plain_function_runs_in_a_thread() -> None:

@@ -4,11 +4,12 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pushes import Granting, receiver, signed
 from web import until
 
-from linksfield_async.errors import InboxUnavailable
-from linksfield_async.notifications import MemoryInbox, SqliteInbox, working
+from linksfield_async.errors import ConfigurationError, InboxUnavailable
+from linksfield_async.notifications import ClaimedByHandler, MemoryInbox, SqliteInbox, working
 from linksfield_async.notifications.inbox import Claim
 
 
@@ -69,14 +70,15 @@ async def test_the_end_waits_for_what_runs() -> None:
     assert done == ["1"]
 
 
-async def test_a_store_that_is_down_for_a_while_stops_nobody() -> None:
+@pytest.mark.parametrize("error", [InboxUnavailable("down"), OSError("of another make")])
+async def test_a_store_that_is_down_for_a_while_stops_nobody(error: Exception) -> None:
     class Flaky(MemoryInbox):
         failures = 2
 
         async def take(self, *, lease: float, limit: int) -> list[Claim]:
             if self.failures:
                 self.failures -= 1
-                raise InboxUnavailable("down")
+                raise error
             return await super().take(lease=lease, limit=limit)
 
     one, _ = receiver(queue=10, inbox=Flaky())
@@ -84,3 +86,10 @@ async def test_a_store_that_is_down_for_a_while_stops_nobody() -> None:
     await send(one, 1)
     async with working(one, handler, look_every=0.01):
         await until(lambda: handler.calls == 1)
+
+
+async def test_without_an_inbox_there_is_nothing_to_work_on() -> None:
+    one, _ = receiver(inbox=ClaimedByHandler())
+    with pytest.raises(ConfigurationError, match="no inbox"):
+        async with working(one, Granting()):
+            raise AssertionError("it began")
