@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from linksfield_async.checkout import Checkout, SqliteCheckouts
 from linksfield_async.checkout.record import Intent, Record
 from linksfield_async.checkout.saving import saved
 from linksfield_async.checkout.state import State, Step
+from linksfield_async.operations import GetOrder
 
 
 @pytest.fixture
@@ -104,6 +107,66 @@ def test_nothing_to_do(cli, tmp_path: Path):
     store = SqliteCheckouts(tmp_path / "shop.db")
     asyncio.run(store.keys())
     assert cli("order", "reconcile", store.path).stdout == "nothing is unknown\n"
+
+
+def test_another_sqlite_file_is_left_alone(cli, tmp_path: Path):
+    """The journal of a run, say: it is no store, and that is not "nothing is unknown"."""
+    other = tmp_path / "run.db"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE item (key TEXT)")
+    before = other.read_bytes()
+    result = cli("order", "reconcile", str(other))
+    assert result.exit_code == 2
+    assert "no store of checkouts" in result.stderr
+    assert other.read_bytes() == before
+
+
+def test_one_of_another_partner_does_not_stop_the_others(cli, valid, begun, tmp_path: Path):
+    store = SqliteCheckouts(tmp_path / "shop.db")
+    mine = lost(begun(valid[0]))
+    other = attrs.evolve(never_sent(mine, "N9"), partner="P999999")
+    for key, record in {"a": other, "b": mine}.items():
+        asyncio.run(store.insert(key, saved(attrs.evolve(record, revision=1))))
+    result = cli("order", "reconcile", store.path)
+    assert result.exit_code == 3
+    heads = [line for line in result.stdout.splitlines() if not line.startswith(" ")]
+    assert heads == [
+        "a: not asked about: the checkout was saved by another partner",
+        "b: ordering carried out; now ordered",
+    ]
+    told = json.loads(cli("order", "reconcile", store.path, "--json").stdout)
+    assert told == [{"checkout": "a", "refused": "the checkout was saved by another partner"}]
+    assert cli("order", "reconcile", store.path, "--key", "a").exit_code == 2
+
+
+def test_what_a_shop_saves_meanwhile_is_not_overwritten(cli, valid, begun, sandbox, tmp_path: Path):
+    """Its text may hold the client secret, or a step that was begun since."""
+    file = tmp_path / "cart.json"
+    record = lost(begun(valid[0]))
+    file.write_text(saved(record))
+    newer = saved(attrs.evolve(record, revision=9))
+    handlers = sandbox._server._dispatcher._handlers
+    ask = handlers[GetOrder]
+
+    def meanwhile(call: GetOrder, partner: str) -> Any:
+        file.write_text(newer)
+        return ask(call, partner)
+
+    handlers[GetOrder] = meanwhile
+    result = cli("order", "reconcile", str(file))
+    assert result.exit_code == 3
+    assert "conflict: the file was written meanwhile" in result.stdout
+    assert file.read_text() == newer
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_link_stays_a_link(cli, valid, begun, tmp_path: Path):
+    file, link = tmp_path / "cart.json", tmp_path / "link.json"
+    file.write_text(saved(lost(begun(valid[0]))))
+    link.symlink_to(file)
+    assert cli("order", "reconcile", str(link)).exit_code == 0
+    assert link.is_symlink()
+    assert json.loads(file.read_text())["reached"] == "ordered"
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", b'{"linksfield_checkout":2}'])
