@@ -149,8 +149,11 @@ class AsyncCheckout:
             raise CheckoutConflict("the store refuses the key, and has nothing under it")
         code = plan.service_plan_code if isinstance(plan, ServicePlan) else plan
         record = there.record
-        if (record.kind, record.iccid, record.plan_code) != (kind, iccid, code):
-            raise CheckoutRefused("under this key stands a checkout of another card, plan or kind")
+        meant = (kind, iccid, code, how.get("periods", 1))
+        if (record.kind, record.iccid, record.plan_code, record.periods) != meant:
+            raise CheckoutRefused(
+                "under this key stands a checkout of another card, plan, kind or number of periods"
+            )
         return there
 
     async def _planned(
