@@ -24,7 +24,7 @@ from ..operations import (
 )
 from .learning import learn_order, learn_renewal
 from .money import currency_for
-from .payment import beyond_before, is_ours, with_payment
+from .payment import beyond_before, is_ours, payment_told, with_payment
 from .reconcile import Conclusion
 from .record import Fact, Record
 from .saving import saved
@@ -159,11 +159,13 @@ class Checkout(CheckoutFacts):
         """Confirm a payment and find the order among the card's; until it is there it stays PAID."""
         async with self._lock:
             waiting = (State.UNKNOWN, State.ORDERED, State.AUTHORIZED, State.FAILED)
-            if self.record.state in waiting:
+            if self.record.under_way is not None or self.record.state in waiting:
                 await self._refresh()
+            if self.record.under_way is not None:
+                return self.state
             if self.record.state is State.PAID:
                 await self._confirm()
-            elif self.record.state is not State.CONFIRMED and self.record.under_way is None:
+            elif self.record.state is not State.CONFIRMED:
                 raise CheckoutRefused(f"only what is paid can be confirmed; this is {self.state}")
             return self.state
 
@@ -182,6 +184,7 @@ class Checkout(CheckoutFacts):
             record = self.record
             if record.renewal_canceled or record.under_way is not None:
                 return record.renewal_canceled
+            await self._see_renewal()
             ids = record.ids
             operation = CancelAutoRenewalRecord(
                 iccid=record.iccid, order_no=ids.order_no, pay_id=ids.pay_id
@@ -192,6 +195,25 @@ class Checkout(CheckoutFacts):
             changes = {"under_way": None, "renewal_canceled": True}
             await self._stepping.commit(self.record.noting(told, **changes))
             return True
+
+    async def _see_renewal(self) -> None:
+        """Have the renewal shown before it is canceled: only then does it prove anything later
+        that it is shown no more."""
+        if not self.record.is_subscription:
+            raise CheckoutRefused("this checkout is for one payment: it has no renewal to cancel")
+        try:
+            is_shown = await self.renewal() is not None
+        except LinksfieldError as error:
+            if not self.record.subscribed:
+                raise
+            told = f"QueryAutoRenewalRecord: {type(error).__name__}: {error}"
+            await self._stepping.commit(self.record.noting(told))
+            return
+        if is_shown:
+            told = "QueryAutoRenewalRecord shows it"
+            await self._stepping.commit(self.record.noting(told, shown_renewal=True))
+        elif not self.record.subscribed:
+            raise CheckoutRefused("nothing is subscribed yet: there is no renewal to cancel")
 
     async def _order(self) -> None:
         if await self._stepping.once(Step.ORDERING, self.record.order()) is None:
@@ -271,14 +293,18 @@ class Checkout(CheckoutFacts):
 
     async def _confirm(self) -> None:
         stepping = self._stepping
-        if not self.record.confirm_answered:
+        if self.record.confirm_answered:
+            # What it said may have been a contradiction: the payment must be told of anew.
+            if not await self._is_still_paid():
+                return
+        else:
             answer = await stepping.once(
                 Step.CONFIRMING, ResultConfirm(pay_id=self.record.ids.pay_id)
             )
             if answer is None:
                 return
-            told = f"ResultConfirm says {answer[0].state}"
             answered = {"under_way": None, "confirm_answered": True}
+            told = payment_told(answer[0], "ResultConfirm")
             await stepping.commit(self.record.noting(told, **answered))
             with_payment(self.record, answer[0], "ResultConfirm")
         found = await stepping.room.sender.send(SingleQueryOrder(iccid=self.record.iccid))
@@ -290,6 +316,11 @@ class Checkout(CheckoutFacts):
         else:
             told = "SingleQueryOrder does not show the order yet"
             await stepping.commit(self.record.noting(told))
+
+    async def _is_still_paid(self) -> bool:
+        result = await self._stepping.room.sender.send(ResultQuery(pay_id=self.record.ids.pay_id))
+        await self._stepping.commit(with_payment(self.record, result))
+        return result.state == "paid"
 
     async def _settle(self, known: Iterable[str | CheckoutFacts]) -> Conclusion:
         stepping = self._stepping

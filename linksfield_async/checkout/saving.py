@@ -109,7 +109,7 @@ def summarized(text: str) -> Summary:
         state=str(told.get("reached") if step in (None, "canceling") else "unknown"),
         request_order_id=str((told.get("ids") or {}).get("request_order_id", "")),
         shown_unpaid=bool(told.get("shown_unpaid")),
-        shown_renewal=bool(told.get("shown_renewal")),
+        shown_renewal=bool(told.get("shown_renewal")) and not told.get("renewal_canceled"),
     )
 
 
