@@ -65,7 +65,11 @@ class Asking:
         return result
 
     async def order(
-        self, operation: SingleOrder | SynOrderInfo, numbers: Iterable[str] = ()
+        self,
+        operation: SingleOrder | SynOrderInfo,
+        numbers: Iterable[str] = (),
+        *,
+        by_request_id: bool = True,
     ) -> tuple[Order | None, bool]:
         """Look for an order under its own ids and further order numbers.
 
@@ -74,7 +78,7 @@ class Asking:
         under a further number is ours only where it tells an id of ours.
         """
         questions = [GetOrder(order_id=number) for number in (operation.order_no, *numbers)]
-        if operation.request_order_id:
+        if operation.request_order_id and by_request_id:
             questions.insert(0, GetOrder(purchase_order_id=operation.request_order_id))
         found, is_none = None, True
         for question in questions:
@@ -93,8 +97,8 @@ class Asking:
             is_ours = question.order_id in (None, operation.order_no) or _tells_ours(
                 operation, exchange.result
             )
-            told = verdict.evidence if is_ours else "an order that tells no id of ours"
-            self.note(f"GetOrder by {key}: {told}")
+            shown = verdict.evidence if is_ours else "an order that tells no id of ours"
+            self.note(f"GetOrder by {key}: {shown}")
             if verdict.carried_out and is_ours:
                 found = found or exchange.result
         return found, is_none

@@ -128,9 +128,7 @@ async def _shows(
     for other in known:
         if type(other) is not type(operation) or other.order_no == operation.order_no:
             continue
-        if not operation.request_order_id:
-            other = attrs.evolve(other, request_order_id=None)
-        found, _ = await asking.order(other)
+        found, _ = await asking.order(other, by_request_id=bool(operation.request_order_id))
         if found is not None and await _is_alike(asking, other):
             return True
     asking.note("GetOrder has shown no other order of this kind: that it shows none proves nothing")

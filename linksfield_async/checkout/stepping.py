@@ -69,7 +69,7 @@ class Stepping:
         name = type(operation).__name__
         self.error = None
         intent = Intent.now(step, self.room.deadline)
-        sent = (*self.record.sent, step)
+        sent = tuple(dict.fromkeys((*self.record.sent, step)))
         await self.commit(self.record.noting(f"{name} is sent", under_way=intent, sent=sent))
         try:
             return (await self.room.sender.send(operation),)

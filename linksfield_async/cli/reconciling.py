@@ -167,13 +167,16 @@ class _Replacing:
                 file.write(saved)
                 file.flush()
                 os.fsync(file.fileno())
-            if not self._path.exists() or _read(self._path) != self._text:
-                raise CheckoutConflict("the file was written meanwhile: what stands there is kept")
+            self._check()
             new.replace(self._path)
         except BaseException:
             new.unlink(missing_ok=True)
             raise
         self._text = saved
+
+    def _check(self) -> None:
+        if not self._path.exists() or _read(self._path) != self._text:
+            raise CheckoutConflict("the file was written meanwhile: what stands there is kept")
 
 
 _WORDS = {True: "carried out", False: "not carried out", None: "still unknown"}
