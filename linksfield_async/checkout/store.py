@@ -176,6 +176,14 @@ class SqliteCheckouts:
             found |= dict.fromkeys(row[0] for row in rows)
         return tuple(found)
 
+    async def in_doubt(self) -> tuple[str, ...]:
+        """List the keys of all checkouts with a step under way, a cancellation too, oldest first."""
+        sql = (
+            "SELECT key FROM checkout WHERE json_extract(saved, '$.under_way') IS NOT NULL "
+            "ORDER BY rowid"
+        )
+        return tuple(row[0] for row in await _in_thread(self._select, sql))
+
     async def keys(self, *states: str) -> tuple[str, ...]:
         """List the keys of all checkouts, or of those in some states, oldest first."""
         sql = "SELECT key, state FROM checkout ORDER BY rowid"

@@ -111,7 +111,7 @@ async def _asked(
 
 async def _of_store(checkouts: AsyncCheckout, store: SqliteCheckouts, key: str | None) -> _Found:
     found: _Found = []
-    for one in await store.keys("unknown") if key is None else (key,):
+    for one in await store.in_doubt() if key is None else (key,):
         try:
             checkout = await checkouts.resume(store=store, key=one)
         except CheckoutRefused as error:  # one store may serve several partners
@@ -185,7 +185,7 @@ _WORDS = {True: "carried out", False: "not carried out", None: "still unknown"}
 def _is_good(checkout: Checkout | CheckoutRefused, found: Conclusion | LinksfieldError) -> bool:
     if isinstance(checkout, CheckoutRefused) or isinstance(found, LinksfieldError):
         return False
-    return checkout.state != "unknown" and not found.doubled
+    return checkout.record.under_way is None and not found.doubled
 
 
 def _show(

@@ -160,6 +160,22 @@ def test_what_a_shop_saves_meanwhile_is_not_overwritten(cli, valid, begun, sandb
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_lost_cancellation_is_in_doubt_too(cli, valid, begun, tmp_path: Path):
+    """The state does not tell it; but a payer may be charged again who thinks it is canceled."""
+    record = begun(valid[0])
+    intent = Intent(Step.CANCELING, wall_ms=0)
+    text = saved(attrs.evolve(record, under_way=intent, revision=1))
+    store, file = SqliteCheckouts(tmp_path / "shop.db"), tmp_path / "cart.json"
+    asyncio.run(store.insert("a", text))
+    asyncio.run(store.insert("b", saved(attrs.evolve(record, revision=1))))
+    file.write_text(text)
+    for path, name in ((store.path, "a"), (str(file), "cart.json")):
+        result = cli("order", "reconcile", path, "--json")
+        (told,) = json.loads(result.stdout)
+        assert (told["checkout"], told["step"], told["carried_out"]) == (name, "canceling", None)
+        assert result.exit_code == 3
+
+
 def test_a_link_stays_a_link(cli, valid, begun, tmp_path: Path):
     file, link = tmp_path / "cart.json", tmp_path / "link.json"
     file.write_text(saved(lost(begun(valid[0]))))
