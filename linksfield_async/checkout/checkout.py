@@ -327,5 +327,8 @@ class Checkout(CheckoutFacts):
         texts = [one.save() if isinstance(one, CheckoutFacts) else one for one in known]
         witnesses = await stepping.witnesses(texts)
         record, conclusion = await settled(stepping.room, self.record, witnesses)
+        was_under_way = stepping.record.under_way is not None
         await stepping.commit(record)
+        if was_under_way and record.under_way is None and record.reached is not State.FAILED:
+            stepping.error = None
         return conclusion

@@ -90,6 +90,15 @@ async def test_while_one_question_has_no_answer_nothing_is_concluded(
     assert await lost.proceed() == "authorized"
 
 
+async def test_an_error_that_is_settled_is_told_no_more(shop: Shop) -> None:
+    """A page that shows `checkout.error` would show it beside a good state."""
+    await shop.lose(0, LOST_ANSWER)
+    checkout = await shop.buy()
+    assert checkout.error is not None
+    await checkout.refresh()
+    assert (checkout.state, checkout.error) == ("ordered", None)
+
+
 async def test_an_order_that_is_shown_after_all_is_taken(shop: Shop, lost: Checkout) -> None:
     assert (await lost.reconcile()).carried_out is False
     await shop.client.send(lost.record.order())
