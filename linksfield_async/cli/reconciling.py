@@ -130,7 +130,8 @@ def _is_store(path: Path) -> bool:
     with path.open("rb") as opened:
         if opened.read(len(_SQLITE)) != _SQLITE:
             return False
-    uri = f"{path.resolve().as_uri()}?mode=ro"
+    # Not read only: what a killed shop left half written has to be rolled back first.
+    uri = f"{path.resolve().as_uri()}?mode=rw"
     sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'checkout'"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as connection:

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -119,6 +122,29 @@ def test_another_sqlite_file_is_left_alone(cli, tmp_path: Path):
     assert result.exit_code == 2
     assert "no store of checkouts" in result.stderr
     assert other.read_bytes() == before
+
+
+def test_a_store_that_a_killed_shop_left_is_read(cli, valid, begun, tmp_path: Path):
+    store = SqliteCheckouts(tmp_path / "shop.db")
+    asyncio.run(store.insert("a", saved(attrs.evolve(lost(begun(valid[0])), revision=1))))
+    program = (
+        "import os, signal, sqlite3, sys\n"
+        "db = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "db.execute('PRAGMA cache_size = 1')\n"
+        "db.execute('PRAGMA cache_spill = 1')\n"
+        "db.execute('BEGIN IMMEDIATE')\n"
+        "for n in range(2000):\n"
+        "    db.execute('INSERT INTO checkout VALUES (?, 1, ?, 0, ?)', (str(n), 'unknown', 'x' * 500))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, store.path], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert Path(f"{store.path}-journal").stat().st_size > 0
+    result = cli("order", "reconcile", store.path)
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (
+        0,
+        "a: ordering carried out; now ordered",
+    )
 
 
 def test_one_of_another_partner_does_not_stop_the_others(cli, valid, begun, tmp_path: Path):
