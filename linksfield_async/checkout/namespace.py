@@ -13,7 +13,8 @@ from ..account import Account
 from ..errors import CheckoutConflict, CheckoutRefused, ConfigurationError, LinksfieldError
 from ..operations import ServicePlan, SingleOrder, SynOrderInfo
 from ..pipeline import Sender
-from .checkout import Checkout, CheckoutFacts
+from .checkout import Checkout
+from .facts import CheckoutFacts
 from .planning import planned
 from .reconcile import Conclusion, reconcile_order
 from .record import Kind, Record
