@@ -20,7 +20,7 @@ from ..errors import (
     LinksfieldError,
 )
 from .failure import Exit, WrongUse
-from .output import count, show_json, visible
+from .output import show_json, visible
 from .session import Session, json_option, pass_session, run
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def _show(
     for fact in found.evidence:
         click.echo(f"  {fact.at:%H:%M:%S}  {fact.told}")
     if found.doubled:
-        click.echo(f"  {count(len(found.orders), 'order')} shown: more than were made")
+        click.echo("  doubled: the card has more new orders of this plan than were made")
 
 
 def _as_json(

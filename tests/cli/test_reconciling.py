@@ -202,6 +202,26 @@ def test_a_lost_cancellation_is_in_doubt_too(cli, valid, begun, tmp_path: Path):
         assert result.exit_code == 3
 
 
+def test_a_doubled_order_is_told_and_not_good(cli, valid, begun, sandbox, tmp_path: Path):
+    record = begun(valid[0])
+    file = tmp_path / "cart.json"
+    file.write_text(saved(record))
+
+    async def again() -> None:
+        async with Client(sandbox.account) as client:
+            await client.send(record.order())
+
+    asyncio.run(again())
+    for order in sandbox.world.orders:
+        sandbox.world.orders.pay(order, sandbox.clock.now())
+    result = cli("order", "reconcile", str(file))
+    assert result.exit_code == 3
+    assert "the card has 2 new orders of this plan" in result.stdout
+    assert result.stdout.endswith("more new orders of this plan than were made\n")
+    (told,) = json.loads(cli("order", "reconcile", str(file), "--json").stdout)
+    assert told["doubled"] is True
+
+
 def test_a_link_stays_a_link(cli, valid, begun, tmp_path: Path):
     file, link = tmp_path / "cart.json", tmp_path / "link.json"
     file.write_text(saved(lost(begun(valid[0]))))
