@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from ..errors import BadAnswer, CheckoutRefused, LinksfieldError, Refused
+from ..errors import BadAnswer, CheckoutRefused, LinksfieldError, Refused, Throttled
 from ..operation import Operation, Service
 from ..operations import (
     AutoRenewal,
@@ -215,6 +215,8 @@ class Checkout(CheckoutFacts):
         """Ask whether it is paid by now, before a step that was refused is sent again."""
         try:
             await self._refresh()
+        except Throttled:  # it tells nothing of the payment
+            raise
         except Refused as error:  # no payment may be known yet: what was sent was not carried out
             await self._stepping.commit(self.record.noting(f"ResultQuery: {error}"))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from shop import LOST_ANSWER, LOST_REQUEST, Shop, open_shop
+from shop import EMAIL, LOST_ANSWER, LOST_REQUEST, Shop, open_shop
 
 from linksfield_async import (
     Contradiction,
@@ -61,6 +61,21 @@ async def test_a_question_that_is_held_back_shows_nothing(
     failing(shop, monkeypatch, kind, error=Throttled("slow down"))
     assert (await lost.reconcile()).carried_out is None
     assert lost.state == "unknown"
+
+
+async def test_a_question_that_is_held_back_does_not_let_a_step_be_repeated(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = await shop.subscribe()
+    good = shop.method_of(checkout)
+    assert await checkout.complete_subscription(pm_id="pm_x", email=EMAIL) == "authorized"
+    failing(shop, monkeypatch, ResultQuery, error=Throttled("slow down"))
+    with pytest.raises(Throttled):
+        await checkout.complete_subscription(pm_id=good, email=EMAIL)
+    assert shop.changes["StripeSubDirectly"] == 1
+    monkeypatch.undo()
+    assert await checkout.complete_subscription(pm_id=good, email=EMAIL) == "authorized"
+    assert await checkout.confirm() == "confirmed"
 
 
 async def test_without_the_cards_list_nothing_is_concluded(
