@@ -17,7 +17,8 @@ _PERSONAL = re.compile(
   | (?P<email>(?<![\w.+-])[\w.+-]++(?:@|%40)[\w-]++(?:\.[\w-]++)+)
   | (?P<secret>
         \b(?:pi|seti|cs|src)_[0-9A-Za-z]++_secret_\w++
-      | \b(?:sk|rk|whsec|pm)_\w++
+      | \b(?:sk|rk|whsec)_\w++
+      | \bpm_(?!id\b)\w++         # pm_id is the name of a field
       | (?<![0-9A-Za-z])[0-9a-fA-F]{32}(?![0-9A-Za-z])
     )
     """,

@@ -88,3 +88,8 @@ def test_groups_and_escapes_are_masked_too() -> None:
 def test_a_hostile_text_costs_linear_time(hostile: str) -> None:
     """The limit is a hundred times what it takes; quadratic patterns took minutes."""
     assert mask_text(hostile)
+
+
+def test_the_name_of_a_field_is_no_secret():
+    assert mask_text("StripeSubDirectly.pm_id is empty") == "StripeSubDirectly.pm_id is empty"
+    assert mask_text("pm_id=pm_1GnMUD, pm_idx") == "pm_id=***, ***"

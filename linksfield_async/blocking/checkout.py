@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar, Unpack
 
-from ..checkout.checkout import Checkout, CheckoutFacts
+from ..checkout.checkout import Checkout
+from ..checkout.facts import CheckoutFacts
 from ..checkout.namespace import AsyncCheckout, Beginning, Reconciling
 from ..checkout.reconcile import Conclusion
 from ..checkout.state import State

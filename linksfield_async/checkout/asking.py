@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from ..bulk.settling import judged
-from ..errors import LinksfieldError, Refused
+from ..errors import LinksfieldError, Refused, Throttled
 from ..operation import Operation
 from ..operations import (
     AutoRenewal,
@@ -24,6 +24,11 @@ from ..pipeline import Exchange, Sender
 from .record import Fact, fact
 
 T = TypeVar("T")
+
+
+def _tells_ours(operation: SingleOrder | SynOrderInfo, found: Order) -> bool:
+    own = operation.request_order_id
+    return found.order_id == operation.order_no or bool(own and found.purchase_order_id == own)
 
 
 class Asking:
@@ -45,7 +50,8 @@ class Asking:
         except LinksfieldError as error:
             name = type(question).__name__
             self.note(f"{name}: {type(error).__name__}: {error}")
-            self.failed = self.failed or not isinstance(error, Refused)
+            is_told = isinstance(error, Refused) and not isinstance(error, Throttled)
+            self.failed = self.failed or not is_told
             return None
 
     async def payment(self, pay_id: str) -> PaymentResult | None:
@@ -59,15 +65,20 @@ class Asking:
         return result
 
     async def order(
-        self, operation: SingleOrder | SynOrderInfo, numbers: Iterable[str] = ()
+        self,
+        operation: SingleOrder | SynOrderInfo,
+        numbers: Iterable[str] = (),
+        *,
+        by_request_id: bool = True,
     ) -> tuple[Order | None, bool]:
         """Look for an order under its own ids and further order numbers.
 
         Gives the order, where it is the one asked for, and whether every question was answered
-        readably with none at all. Only then may it count that nothing was shown.
+        readably with none at all. Only then may it count that nothing was shown. What is shown
+        under a further number is ours only where it tells an id of ours.
         """
         questions = [GetOrder(order_id=number) for number in (operation.order_no, *numbers)]
-        if operation.request_order_id:
+        if operation.request_order_id and by_request_id:
             questions.insert(0, GetOrder(purchase_order_id=operation.request_order_id))
         found, is_none = None, True
         for question in questions:
@@ -83,8 +94,12 @@ class Asking:
                 continue
             is_none = False
             verdict = judged(operation, exchange.result)
-            self.note(f"GetOrder by {key}: {verdict.evidence}")
-            if verdict.carried_out:
+            is_ours = question.order_id in (None, operation.order_no) or _tells_ours(
+                operation, exchange.result
+            )
+            shown = verdict.evidence if is_ours else "an order that tells no id of ours"
+            self.note(f"GetOrder by {key}: {shown}")
+            if verdict.carried_out and is_ours:
                 found = found or exchange.result
         return found, is_none
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Literal, NoReturn, TypeAlias
 
-from ..errors import BadAnswer, CheckoutRefused, LinksfieldError, Refused
-from ..masking import mask_iccid
+from ..errors import BadAnswer, CheckoutRefused, LinksfieldError, Refused, Throttled
 from ..operation import Operation, Service
 from ..operations import (
     AutoRenewal,
@@ -22,85 +20,14 @@ from ..operations import (
     StripeSubDirectly,
     SubscriptionAuthorization,
 )
+from .facts import CheckoutFacts
 from .learning import learn_order, learn_renewal
 from .money import currency_for
-from .payment import beyond_before, is_ours, with_payment
+from .payment import beyond_before, is_ours, payment_told, with_payment
 from .reconcile import Conclusion
-from .record import Fact, Record
-from .saving import saved
 from .settle import settled
 from .state import State, Step
 from .stepping import Stepping
-
-NextStep: TypeAlias = Literal[
-    "proceed", "payment", "complete_subscription", "confirm", "reconcile", ""
-]
-
-
-class CheckoutFacts:
-    """What is known of a checkout, without asking."""
-
-    def __init__(self, stepping: Stepping) -> None:
-        self._stepping = stepping
-
-    @property
-    def stepping(self) -> Stepping:
-        """What holds it; two views of one checkout share it."""
-        return self._stepping
-
-    @property
-    def record(self) -> Record:
-        """Everything that is kept, as a value that never changes."""
-        return self._stepping.record
-
-    @property
-    def state(self) -> State:
-        """How far it is; UNKNOWN while nobody knows what became of a step."""
-        return self.record.state
-
-    @property
-    def error(self) -> LinksfieldError | None:
-        """Why the last step has no good answer; not saved."""
-        return self._stepping.error
-
-    @property
-    def client_secret(self) -> str | None:
-        """What the page hands to Stripe; whoever has it can pay, and see the payment."""
-        return self.record.client_secret
-
-    @property
-    def publishable_key(self) -> str | None:
-        """Stripe's publishable key for the page."""
-        return self.record.publishable_key
-
-    @property
-    def facts(self) -> tuple[Fact, ...]:
-        """What was done and told, oldest first."""
-        return self.record.facts
-
-    @property
-    def next_step(self) -> NextStep:
-        """The method that comes next; "payment" is the payer's turn, "" means that all is done."""
-        record = self.record
-        if record.under_way is not None:
-            return "reconcile"
-        if record.reached in (State.PLANNED, State.ORDERED):
-            return "proceed"
-        if record.reached is State.AUTHORIZED:
-            needs_method = record.is_subscription and not record.subscribed
-            return "complete_subscription" if needs_method else "payment"
-        return "confirm" if record.reached is State.PAID else ""
-
-    def save(self) -> str:
-        """Give the text that `client.checkout.load` goes on with: versioned JSON."""
-        return saved(self.record)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a Checkout holds a client and cannot be pickled; keep its save()")
-
-    def __repr__(self) -> str:
-        record = self.record
-        return f"<{record.kind} {record.ids.order_no} of {mask_iccid(record.iccid)}: {self.state}>"
 
 
 class Checkout(CheckoutFacts):
@@ -159,11 +86,13 @@ class Checkout(CheckoutFacts):
         """Confirm a payment and find the order among the card's; until it is there it stays PAID."""
         async with self._lock:
             waiting = (State.UNKNOWN, State.ORDERED, State.AUTHORIZED, State.FAILED)
-            if self.record.state in waiting:
+            if self.record.under_way is not None or self.record.state in waiting:
                 await self._refresh()
+            if self.record.under_way is not None:
+                return self.state
             if self.record.state is State.PAID:
                 await self._confirm()
-            elif self.record.state is not State.CONFIRMED and self.record.under_way is None:
+            elif self.record.state is not State.CONFIRMED:
                 raise CheckoutRefused(f"only what is paid can be confirmed; this is {self.state}")
             return self.state
 
@@ -182,6 +111,7 @@ class Checkout(CheckoutFacts):
             record = self.record
             if record.renewal_canceled or record.under_way is not None:
                 return record.renewal_canceled
+            await self._see_renewal()
             ids = record.ids
             operation = CancelAutoRenewalRecord(
                 iccid=record.iccid, order_no=ids.order_no, pay_id=ids.pay_id
@@ -192,6 +122,25 @@ class Checkout(CheckoutFacts):
             changes = {"under_way": None, "renewal_canceled": True}
             await self._stepping.commit(self.record.noting(told, **changes))
             return True
+
+    async def _see_renewal(self) -> None:
+        """Have the renewal shown before it is canceled: only then does it prove anything later
+        that it is shown no more."""
+        if not self.record.is_subscription:
+            raise CheckoutRefused("this checkout is for one payment: it has no renewal to cancel")
+        try:
+            is_shown = await self.renewal() is not None
+        except LinksfieldError as error:
+            if not self.record.subscribed:
+                raise
+            told = f"QueryAutoRenewalRecord: {type(error).__name__}: {error}"
+            await self._stepping.commit(self.record.noting(told))
+            return
+        if is_shown:
+            told = "QueryAutoRenewalRecord shows it"
+            await self._stepping.commit(self.record.noting(told, shown_renewal=True))
+        elif not self.record.subscribed:
+            raise CheckoutRefused("nothing is subscribed yet: there is no renewal to cancel")
 
     async def _order(self) -> None:
         if await self._stepping.once(Step.ORDERING, self.record.order()) is None:
@@ -266,19 +215,25 @@ class Checkout(CheckoutFacts):
         """Ask whether it is paid by now, before a step that was refused is sent again."""
         try:
             await self._refresh()
+        except Throttled:  # it tells nothing of the payment
+            raise
         except Refused as error:  # no payment may be known yet: what was sent was not carried out
             await self._stepping.commit(self.record.noting(f"ResultQuery: {error}"))
 
     async def _confirm(self) -> None:
         stepping = self._stepping
-        if not self.record.confirm_answered:
+        if self.record.confirm_answered:
+            # What it said may have been a contradiction: the payment must be told of anew.
+            if not await self._is_still_paid():
+                return
+        else:
             answer = await stepping.once(
                 Step.CONFIRMING, ResultConfirm(pay_id=self.record.ids.pay_id)
             )
             if answer is None:
                 return
-            told = f"ResultConfirm says {answer[0].state}"
             answered = {"under_way": None, "confirm_answered": True}
+            told = payment_told(answer[0], "ResultConfirm")
             await stepping.commit(self.record.noting(told, **answered))
             with_payment(self.record, answer[0], "ResultConfirm")
         found = await stepping.room.sender.send(SingleQueryOrder(iccid=self.record.iccid))
@@ -291,10 +246,18 @@ class Checkout(CheckoutFacts):
             told = "SingleQueryOrder does not show the order yet"
             await stepping.commit(self.record.noting(told))
 
+    async def _is_still_paid(self) -> bool:
+        result = await self._stepping.room.sender.send(ResultQuery(pay_id=self.record.ids.pay_id))
+        await self._stepping.commit(with_payment(self.record, result))
+        return result.state == "paid"
+
     async def _settle(self, known: Iterable[str | CheckoutFacts]) -> Conclusion:
         stepping = self._stepping
         texts = [one.save() if isinstance(one, CheckoutFacts) else one for one in known]
         witnesses = await stepping.witnesses(texts)
         record, conclusion = await settled(stepping.room, self.record, witnesses)
+        was_under_way = stepping.record.under_way is not None
         await stepping.commit(record)
+        if was_under_way and record.under_way is None and record.reached is not State.FAILED:
+            stepping.error = None
         return conclusion

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact
 
 from ..errors import CheckoutRefused, Contradiction
 from ..masking import one_line
@@ -11,6 +11,9 @@ from ..operation import Service
 
 _CODE = re.compile(r"[A-Z]{3}")
 _MOST_PERIODS = 999
+_MOST_DIGITS = 64
+_EXACTLY = Context(prec=2 * _MOST_DIGITS, traps=[Inexact])
+"""Whatever context the caller's thread has set: a rounded amount is another amount."""
 
 
 def price_of(price: Decimal, periods: int) -> Decimal:
@@ -24,9 +27,16 @@ def price_of(price: Decimal, periods: int) -> Decimal:
         or not 1 <= periods <= _MOST_PERIODS
     ):
         raise CheckoutRefused(f"periods must be a whole number from 1 to {_MOST_PERIODS}")
-    if not price.is_finite() or price <= 0:
-        raise CheckoutRefused(f"the plan's price {price} is no amount that can be paid")
-    return price * periods
+    if is_payable(price) and is_payable(amount := _EXACTLY.multiply(price, Decimal(periods))):
+        return amount
+    raise CheckoutRefused(f"the plan's price {price} is no amount that can be paid")
+
+
+def is_payable(amount: Decimal) -> bool:
+    """Tell an amount that can be paid, and be written out, from any other."""
+    if not amount.is_finite() or amount <= 0 or abs(amount.adjusted()) > _MOST_DIGITS:
+        return False
+    return len(amount.as_tuple().digits) <= _MOST_DIGITS
 
 
 def currency_code(text: str) -> str:

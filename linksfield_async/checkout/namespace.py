@@ -13,7 +13,8 @@ from ..account import Account
 from ..errors import CheckoutConflict, CheckoutRefused, ConfigurationError, LinksfieldError
 from ..operations import ServicePlan, SingleOrder, SynOrderInfo
 from ..pipeline import Sender
-from .checkout import Checkout, CheckoutFacts
+from .checkout import Checkout
+from .facts import CheckoutFacts
 from .planning import planned
 from .reconcile import Conclusion, reconcile_order
 from .record import Kind, Record
@@ -149,8 +150,11 @@ class AsyncCheckout:
             raise CheckoutConflict("the store refuses the key, and has nothing under it")
         code = plan.service_plan_code if isinstance(plan, ServicePlan) else plan
         record = there.record
-        if (record.kind, record.iccid, record.plan_code) != (kind, iccid, code):
-            raise CheckoutRefused("under this key stands a checkout of another card, plan or kind")
+        meant = (kind, iccid, code, how.get("periods", 1))
+        if (record.kind, record.iccid, record.plan_code, record.periods) != meant:
+            raise CheckoutRefused(
+                "under this key stands a checkout of another card, plan, kind or number of periods"
+            )
         return there
 
     async def _planned(

@@ -13,12 +13,17 @@ from .state import State
 _DONE = (State.PAID, State.CONFIRMED)
 
 
+def payment_told(result: PaymentResult, asked: str) -> str:
+    """Say what is told of a payment, and by which question."""
+    amount = "an amount that is not told" if result.pay_amount is None else result.pay_amount
+    currency = f" {result.pay_currency}" if result.pay_currency else ""
+    return f"{asked} says {result.state}, of {amount}{currency}"
+
+
 def with_payment(record: Record, result: PaymentResult, asked: str = "ResultQuery") -> Record:
     """Move a checkout by what is told of its payment; raises a Contradiction and moves nothing."""
     check_money(asked, result.pay_amount, result.pay_currency, record.amount, record.currency)
-    state = result.state
-    amount = "an amount that is not told" if result.pay_amount is None else result.pay_amount
-    told = f"{asked} says {state}, of {amount}"
+    state, told = result.state, payment_told(result, asked)
     if record.refused and state != "unknown":
         raise Contradiction(f"{told}, but the order was refused")
     if state == "paid":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TypeVar
 
-from ..errors import CheckoutRefused
+from ..errors import CheckoutRefused, ConfigurationError
 from ..masking import one_line
 from ..operations import ServicePlan, SingleQueryOrder, SingleServicePlanPage, SingleVerify
+from .ids import OwnIds
 from .money import currency_code, price_of
 from .record import Kind, Record, fact
 from .room import Room
@@ -26,16 +28,17 @@ async def planned(
         raise CheckoutRefused("plan must be a ServicePlan with a service_plan_code, or that code")
     await sender.send(SingleVerify(iccid=iccid))
     offers = await sender.send(SingleServicePlanPage(iccid=iccid, area=area))
-    offer = next((one for one in offers if one.service_plan_code == code), None)
-    if offer is None:
-        raise CheckoutRefused(one_line(f"the card may not buy the plan {code!r}"))
-    _check_same(plan, offer)
+    offer = _offered(plan, [one for one in offers if one.service_plan_code == code], code)
     if kind == "subscription" and offer.auto_renewal == "0":
         raise CheckoutRefused(one_line(f"the plan {code!r} does not renew itself"))
     package, name = _told(offer.package_code, "package code"), _name(offer)
     price = _told(offer.pay_amount, "price")
     currency = currency_code(_told(offer.pay_currency, "currency"))
     amount = price_of(price, periods)
+    ids: object = room.mint_ids(room.account.partner_code)
+    if not isinstance(ids, OwnIds):
+        kind_given = type(ids).__name__
+        raise ConfigurationError(f"mint_ids must give OwnIds at once, not a {kind_given}")
     orders = (await sender.send(SingleQueryOrder(iccid=iccid))).orders
     record = Record(
         kind=kind,
@@ -48,7 +51,7 @@ async def planned(
         periods=periods,
         amount=amount,
         currency=currency,
-        ids=room.mint_ids(room.account.partner_code),
+        ids=ids,
         before=sum(one.service_plan_show_name == name for one in orders),
         facts=(fact("SingleVerify: the card is valid"),),
     )
@@ -67,11 +70,23 @@ def _name(offer: ServicePlan) -> str:
     return _told(offer.service_plan_show_name, "name")
 
 
-def _check_same(given: ServicePlan | str, offer: ServicePlan) -> None:
-    """Refuse a plan whose price is not the one that the caller has shown to the buyer."""
+def _offered(given: ServicePlan | str, offers: list[ServicePlan], code: str) -> ServicePlan:
+    """Choose the offer; refuse one whose price is not what the caller has shown to the buyer."""
+    if not offers:
+        raise CheckoutRefused(one_line(f"the card may not buy the plan {code!r}"))
     if isinstance(given, str):
-        return
-    shown = (given.pay_amount, given.pay_currency, given.package_code)
-    if shown != (offer.pay_amount, offer.pay_currency, offer.package_code):
-        told = f"{offer.pay_amount} {offer.pay_currency}, no longer {given.pay_amount}"
+        if len({_terms(one) for one in offers}) > 1:
+            told = (
+                f"the plan {code!r} is offered on several terms: give the ServicePlan, not its code"
+            )
+            raise CheckoutRefused(one_line(told))
+        return offers[0]
+    same = next((one for one in offers if _terms(one) == _terms(given)), None)
+    if same is None:
+        told = f"{offers[0].pay_amount} {offers[0].pay_currency}, no longer {given.pay_amount}"
         raise CheckoutRefused(one_line(f"the plan now costs {told} {given.pay_currency}"))
+    return same
+
+
+def _terms(plan: ServicePlan) -> tuple[Decimal | None, str | None, str | None]:
+    return plan.pay_amount, plan.pay_currency, plan.package_code

@@ -89,7 +89,7 @@ async def reconcile_order(
     carried_out: bool | None = None
     if found is not None:
         carried_out = True
-    elif is_none and not asking.failed and payment is None and len(entries or ()) <= before:
+    elif is_none and not asking.failed and payment is None and _is_listed(entries, before):
         late = sent_at is not None and _age(sent_at) >= room.deadline + room.quarantine
         if not late:
             asking.note("it is too early, or not known when it was sent: nothing is concluded")
@@ -104,6 +104,11 @@ async def reconcile_order(
     )
 
 
+def _is_listed(entries: list[CardOrder] | None, before: int) -> bool:
+    """Tell whether the card's orders were shown, and are no more than before."""
+    return entries is not None and len(entries) <= before
+
+
 def _age(sent_at: datetime) -> float:
     if sent_at.tzinfo is None:
         raise CheckoutRefused("sent_at needs a time zone, such as datetime.now(UTC)")
@@ -115,15 +120,26 @@ async def _shows(
     operation: SingleOrder | SynOrderInfo,
     known: Iterable[SingleOrder | SynOrderInfo],
 ) -> bool:
-    """Prove by an order of the same kind that GetOrder shows such orders by our own id."""
+    """Prove by an order of the same kind that GetOrder shows such orders by our own id.
+
+    By the same id as ours, and for a SingleOrder by one that is not paid: whether unpaid ones are
+    shown is an assumption.
+    """
     for other in known:
         if type(other) is not type(operation) or other.order_no == operation.order_no:
             continue
-        found, _ = await asking.order(other)
-        if found is not None:
+        found, _ = await asking.order(other, by_request_id=bool(operation.request_order_id))
+        if found is not None and await _is_alike(asking, other):
             return True
     asking.note("GetOrder has shown no other order of this kind: that it shows none proves nothing")
     return False
+
+
+async def _is_alike(asking: Asking, other: SingleOrder | SynOrderInfo) -> bool:
+    if isinstance(other, SynOrderInfo):
+        return True
+    payment = await asking.payment(other.pay_id)
+    return payment is not None and payment.state in ("pending", "failed")
 
 
 def _numbers(error: LinksfieldError | None) -> list[str]:

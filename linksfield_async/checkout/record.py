@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal, Self, TypeAlias
@@ -21,6 +21,9 @@ from .state import State, Step, moved
 
 Kind: TypeAlias = Literal["purchase", "subscription"]
 
+MOST_FACTS = 500
+_OLDEST_FACTS = 100
+
 
 @attrs.frozen
 class Fact:
@@ -33,6 +36,14 @@ class Fact:
 def fact(told: str) -> Fact:
     """Date a fact now; it is one line, without secrets."""
     return Fact(datetime.now(UTC), one_line(told))
+
+
+def _most(facts: Iterable[Fact]) -> tuple[Fact, ...]:
+    """Keep a text that is saved at every step from growing for ever."""
+    told = tuple(facts)
+    if len(told) <= MOST_FACTS:
+        return told
+    return (*told[:_OLDEST_FACTS], *told[_OLDEST_FACTS - MOST_FACTS :])
 
 
 @attrs.frozen
@@ -85,7 +96,7 @@ class Record:
     under_way: Intent | None = None
     """The step that was begun and whose outcome is not known."""
     sent: tuple[Step, ...] = ()
-    """Every step that was about to be sent, oldest first."""
+    """Every step that was ever about to be sent, in the order of their first time."""
     doubted: bool = False
     """The answer to an earlier sending of the order was lost: a refusal now may mean that one."""
     refused: bool = False
@@ -103,7 +114,10 @@ class Record:
     """GetOrder has shown this order before it was authorized: so it does show unpaid ones."""
     shown_renewal: bool = False
     """QueryAutoRenewalRecord has shown this subscription."""
-    facts: tuple[Fact, ...] = attrs.field(default=(), repr=lambda facts: f"<{len(facts)}>")
+    facts: tuple[Fact, ...] = attrs.field(
+        default=(), converter=_most, repr=lambda facts: f"<{len(facts)}>"
+    )
+    """Of very many the oldest and the newest."""
     revision: int = 0
     """How often it was saved."""
     unknown_fields: Mapping[str, Any] = attrs.field(factory=dict, repr=mask_keys, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -13,7 +14,9 @@ from cattrs import Converter
 
 from ..account import Account
 from ..errors import CheckoutRefused, LinksfieldError
+from .money import is_payable
 from .record import Record
+from .state import EDGES, State, Step
 
 VERSION = 1
 _MARK = "linksfield_checkout"
@@ -26,14 +29,37 @@ def _converter() -> Converter:
     converter.register_structure_hook(Decimal, lambda text, _: _amount(text))
     converter.register_unstructure_hook(datetime, datetime.isoformat)
     converter.register_structure_hook(datetime, lambda text, _: _moment(text))
+    for exact in (bool, int, str):
+        converter.register_structure_hook(exact, _exactly(exact))
+    # Both are texts too, and would be read as no more than that.
+    converter.register_structure_hook(State, lambda word, _: _reached(word))
+    converter.register_structure_hook(Step, lambda word, _: Step(word))
     return converter
 
 
 def _amount(text: Any) -> Decimal:
     amount = Decimal(text) if isinstance(text, str) else Decimal("NaN")
-    if not amount.is_finite():
+    if not is_payable(amount):
         raise ValueError("an amount must be the text of a decimal number")
     return amount
+
+
+def _exactly(kind: type[Any]) -> Callable[[Any, Any], Any]:
+    """Take a value of this JSON type alone: bool("false") is true."""
+
+    def read(value: Any, _: Any) -> Any:
+        if type(value) is not kind:
+            raise TypeError(f"a {kind.__name__} expected")
+        return value
+
+    return read
+
+
+def _reached(word: Any) -> State:
+    state = State(word)
+    if state not in EDGES or state is State.VERIFIED:
+        raise ValueError("no state that a checkout is saved in")
+    return state
 
 
 def _moment(text: Any) -> datetime:
@@ -52,7 +78,8 @@ def saved(record: Record) -> str:
     known = _converter().unstructure(record)
     kept = known.pop("unknown_fields")
     told = {_MARK: VERSION, **_merged(kept, known)}
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    # In ASCII: a lone surrogate in an answer could not be written anywhere else.
+    return json.dumps(told, separators=(",", ":"))
 
 
 def _merged(old: Any, new: Any) -> Any:
@@ -109,7 +136,7 @@ def summarized(text: str) -> Summary:
         state=str(told.get("reached") if step in (None, "canceling") else "unknown"),
         request_order_id=str((told.get("ids") or {}).get("request_order_id", "")),
         shown_unpaid=bool(told.get("shown_unpaid")),
-        shown_renewal=bool(told.get("shown_renewal")),
+        shown_renewal=bool(told.get("shown_renewal")) and not told.get("renewal_canceled"),
     )
 
 

@@ -69,7 +69,8 @@ async def _look(asking: Asking, record: Record) -> Shown:
     entries = await asking.entries(record.iccid, record.plan_name)
     payment = await asking.payment(record.ids.pay_id)
     told, renewal = False, None
-    if record.is_subscription and record.reached is not State.PLANNED:
+    is_canceling = record.under_way is not None and record.under_way.step is Step.CANCELING
+    if is_canceling or (record.is_subscription and record.reached is not State.PLANNED):
         told, renewal = await asking.renewal(record.iccid)
     return Shown(
         order=order,
@@ -89,7 +90,8 @@ def _onward(record: Record, shown: Shown) -> Record:
     """Move a checkout by its payment and by the card's orders, where they are known."""
     if shown.payment is not None:
         record = with_payment(record, shown.payment)
-    if record.reached is State.PAID and record.confirm_answered and shown.new > 0:
+    is_paid = shown.payment is not None and shown.payment.state == "paid"
+    if is_paid and record.reached is State.PAID and record.confirm_answered and shown.new > 0:
         record = record.moving(State.CONFIRMED, "SingleQueryOrder shows the order")
     return record
 
@@ -113,8 +115,9 @@ async def _ordering(
     if record.under_way is None:
         asking.note("it was not sent, or it is proved that it was not carried out")
         return record, False
-    is_clear = shown.no_order and shown.payment is None and not asking.failed and shown.new <= 0
-    if not is_clear or is_too_early(asking, record, room):
+    is_listed = shown.entries is not None and shown.new <= 0
+    is_clear = shown.no_order and shown.payment is None and not asking.failed
+    if not (is_clear and is_listed) or is_too_early(asking, record, room):
         return record, None
     if not await shows_orders(asking, witnesses):
         return record, None
@@ -156,7 +159,8 @@ async def _subscribing(
         made = record.noting(told, under_way=None, subscribed=True)
         return _onward(made, shown), True
     is_clear = is_told and shown.renewal_told and shown.renewal is None
-    if not is_clear or shown.new > 0 or is_too_early(asking, record, room):
+    is_listed = shown.entries is not None and shown.new <= 0
+    if not (is_clear and is_listed) or is_too_early(asking, record, room):
         return record, None
     if not await _shows_renewals(asking, witnesses):
         return record, None
@@ -195,12 +199,21 @@ async def _confirming(
 
 
 async def _canceling(
-    asking: Asking, room: Room, record: Record, shown: Shown, __: list[Record]
+    asking: Asking, room: Room, record: Record, shown: Shown, witnesses: list[Record]
 ) -> _Settled:
-    """Settle a cancellation: the renewal is gone, or is still there after the quarantine."""
+    """Settle a cancellation: the renewal is gone, or is still there after the quarantine.
+
+    It is gone where it was shown before and is shown no more. Another one of the card may hide it.
+    """
+    record = _onward(record, shown)
     if not shown.renewal_told:
         return record, None
     if not is_ours(record, shown.renewal):
+        if shown.renewal is not None:
+            asking.note("the card has another renewal, which may hide that of this order")
+            return record, None
+        if not record.shown_renewal and not await _shows_renewals(asking, witnesses):
+            return record, None
         told = "the card has no renewal of this order any more"
         return record.noting(told, under_way=None, renewal_canceled=True), True
     if is_too_early(asking, record, room):

@@ -69,7 +69,7 @@ class Stepping:
         name = type(operation).__name__
         self.error = None
         intent = Intent.now(step, self.room.deadline)
-        sent = (*self.record.sent, step)
+        sent = tuple(dict.fromkeys((*self.record.sent, step)))
         await self.commit(self.record.noting(f"{name} is sent", under_way=intent, sent=sent))
         try:
             return (await self.room.sender.send(operation),)
@@ -107,7 +107,7 @@ class Stepping:
                 given.append(loaded(text, self.room.account))
         kept = self.room.witnesses
         step = None if self.record.under_way is None else self.record.under_way.step
-        if step is Step.SUBSCRIBING:
+        if step in (Step.SUBSCRIBING, Step.CANCELING):
             return [*(one for one in given if one.shown_renewal), *kept.renewals.kept][:_MOST]
         return [*(one for one in given if one.shown_unpaid), *kept.orders.kept][:_MOST]
 

@@ -107,6 +107,8 @@ class StoreKeeper:
 def keeper_of(save: Save | None, store: CheckoutStore | None, key: str | None) -> Keeper | None:
     """Choose where a checkout goes; None where nothing is given."""
     if store is None and key is None:
+        if save is not None and not callable(save):
+            raise ConfigurationError("save= must be a function that takes the text")
         return None if save is None else CallbackKeeper(save)
     if save is not None or store is None or not isinstance(key, str) or not key:
         raise ConfigurationError("give either save=, or store= and key= together")
@@ -117,7 +119,10 @@ class SqliteCheckouts:
     """A store in one SQLite file; each commit is safe on the disk, readable by its owner only."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
+        told = os.fspath(path)
+        if told in ("", ":memory:"):
+            raise ConfigurationError("a store needs a file: what is in memory is lost in a crash")
+        self.path = os.path.abspath(told)  # a later chdir must not lead to another store
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
@@ -130,7 +135,7 @@ class SqliteCheckouts:
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute(_TABLE)
                 yield connection
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, UnicodeEncodeError) as error:
             told = f"the store {os.path.basename(self.path)}: {error}"
             raise JournalError(told) from error
 
@@ -171,6 +176,14 @@ class SqliteCheckouts:
             found |= dict.fromkeys(row[0] for row in rows)
         return tuple(found)
 
+    async def in_doubt(self) -> tuple[str, ...]:
+        """List the keys of all checkouts with a step under way, a cancellation too, oldest first."""
+        sql = (
+            "SELECT key FROM checkout WHERE json_extract(saved, '$.under_way') IS NOT NULL "
+            "ORDER BY rowid"
+        )
+        return tuple(row[0] for row in await _in_thread(self._select, sql))
+
     async def keys(self, *states: str) -> tuple[str, ...]:
         """List the keys of all checkouts, or of those in some states, oldest first."""
         sql = "SELECT key, state FROM checkout ORDER BY rowid"
@@ -184,11 +197,16 @@ async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
     Else a write could still come after somebody else has read the row.
     """
     task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:  # once or more often
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    task.exception()  # who is cancelled is told nothing else
+    raise cancelled
 
 
 def _columns(saved: str) -> tuple[str, int, str]:

@@ -8,6 +8,7 @@ import pytest
 from shop import EMAIL, LOST_ANSWER, LOST_REQUEST, Shop
 
 from linksfield_async import BadAnswer, CheckoutRefused, Refused
+from linksfield_async.checkout import summarized
 from linksfield_async.operations import ResultQuery, StripePay
 from linksfield_async.sandbox import Refusal
 from linksfield_async.sandbox.records import Order
@@ -78,6 +79,27 @@ async def test_a_lost_cancellation_is_asked_about(shop: Shop, fault: Any, sent: 
     assert await shop.again().cancel_renewal()
     assert shop.sent("CancelAutoRenewalRecord") == sent
     assert shop.sandbox.world.subscriptions[0].state == "canceled"
+
+
+async def test_what_has_no_renewal_has_none_to_cancel(shop: Shop) -> None:
+    """Else a lost answer would say later that the renewal is gone, and it would never be canceled."""
+    with pytest.raises(CheckoutRefused, match="one payment"):
+        await (await shop.buy(1)).cancel_renewal()
+    checkout = await shop.subscribe()
+    with pytest.raises(CheckoutRefused, match="nothing is subscribed"):
+        await checkout.cancel_renewal()
+    assert shop.sent("CancelAutoRenewalRecord") == 0
+    await shop.complete(checkout)
+    assert await checkout.cancel_renewal()
+    assert shop.sandbox.world.subscriptions[0].state == "canceled"
+
+
+async def test_a_canceled_renewal_is_no_witness(shop: Shop) -> None:
+    checkout = await shop.subscribe()
+    await shop.complete(checkout)
+    assert summarized(shop.texts[-1]).shown_renewal
+    await checkout.cancel_renewal()
+    assert not summarized(shop.texts[-1]).shown_renewal
 
 
 async def test_another_renewal_of_the_card_is_not_ours(shop: Shop) -> None:

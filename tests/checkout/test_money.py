@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 
@@ -23,10 +23,18 @@ def test_periods_are_a_whole_number(periods: int) -> None:
         price_of(Decimal(1), periods)
 
 
-@pytest.mark.parametrize("price", ["0", "-1", "NaN", "Infinity"])
+def test_a_callers_decimal_context_does_not_round_it() -> None:
+    with localcontext() as context:
+        context.prec = 3
+        assert price_of(Decimal("9.99"), 2) == Decimal("19.98")
+
+
+@pytest.mark.parametrize(
+    "price", ["0", "-1", "NaN", "Infinity", "1E+900000", "1E+99999999999", "1E-65", "9" * 64]
+)
 def test_a_price_that_nobody_can_pay(price: str) -> None:
     with pytest.raises(CheckoutRefused, match="price"):
-        price_of(Decimal(price), 1)
+        price_of(Decimal(price), 2)
 
 
 def test_each_service_has_its_case() -> None:

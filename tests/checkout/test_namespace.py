@@ -13,10 +13,12 @@ from linksfield_async.checkout import SqliteCheckouts
 async def test_a_key_belongs_to_one_card_plan_and_kind(shop: Shop, tmp_path: Path) -> None:
     store = SqliteCheckouts(tmp_path / "shop.db")
     await shop.buy(save=None, store=store, key="cart-17")
-    with pytest.raises(CheckoutRefused, match="another card, plan or kind"):
+    with pytest.raises(CheckoutRefused, match="another card, plan, kind or"):
         await shop.buy(1, save=None, store=store, key="cart-17")
-    with pytest.raises(CheckoutRefused, match="another card, plan or kind"):
+    with pytest.raises(CheckoutRefused, match="another card, plan, kind or"):
         await shop.subscribe(save=None, store=store, key="cart-17")
+    with pytest.raises(CheckoutRefused, match="number of periods"):
+        await shop.buy(periods=2, save=None, store=store, key="cart-17")
     assert shop.changes == {"SingleOrder": 1, "StripePay": 1}
     assert await shop.checkout.resume(store=store, key="cart-18") is None
 

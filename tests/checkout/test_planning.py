@@ -6,7 +6,7 @@ import attrs
 import pytest
 from shop import Shop
 
-from linksfield_async import CheckoutRefused, Refused
+from linksfield_async import CheckoutRefused, ConfigurationError, Refused
 from linksfield_async.operations import ServicePlan, SingleServicePlanPage
 
 
@@ -34,6 +34,33 @@ async def test_a_plan_whose_price_has_changed_is_refused(shop: Shop) -> None:
     same = attrs.evolve(plan, pay_amount=Decimal("9.9"))
     checkout = await shop.checkout.purchase(iccid=shop.cards[0], plan=same, save=shop.texts.append)
     assert checkout.state == "authorized"
+
+
+async def test_a_plan_on_several_terms_is_not_chosen_by_its_place(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers = shop.sandbox._server._dispatcher._handlers
+    listed = handlers[SingleServicePlanPage]
+
+    def twice(call: object, partner: str) -> object:
+        plans: list[dict[str, str]] = listed(call, partner)["servicePlanList"]  # type: ignore[index,assignment]
+        return {"servicePlanList": [plans[0], plans[0] | {"payAmount": "99.00"}, *plans[1:]]}
+
+    monkeypatch.setitem(handlers, SingleServicePlanPage, twice)
+    with pytest.raises(CheckoutRefused, match="several terms"):
+        await shop.buy()
+    dear = (await shop.client.vshop.list_plans(iccid=shop.cards[0]))[1]
+    begun = await shop.checkout.purchase(iccid=shop.cards[0], plan=dear, save=shop.texts.append)
+    assert begun.record.amount == Decimal("99.00")
+
+
+async def test_ids_that_are_none_are_refused_before_anything_is_kept(shop: Shop) -> None:
+    for wrong in (lambda _: None, lambda code: f"{code}1"):
+        shop.checkout = shop.checkout.with_settings(mint_ids=wrong)
+        with pytest.raises(ConfigurationError, match="mint_ids must give OwnIds"):
+            await shop.buy()
+    assert not shop.changes
+    assert not shop.texts
 
 
 @pytest.mark.parametrize("gone", ["payAmount", "payCurrency", "packageCode", "servicePlanShowName"])

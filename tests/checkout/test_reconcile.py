@@ -75,6 +75,41 @@ async def test_the_number_of_a_refusal_is_asked_by(shop: Shop, never: SingleOrde
     assert shop.sandbox.requests.of("GetOrder")[-1].params["order_id"] == "QY-1"
 
 
+async def test_a_number_of_another_order_does_not_prove_ours(
+    shop: Shop, never: SingleOrder
+) -> None:
+    """Of the same card and amount: "there is an unfinished order …"."""
+    earlier = await shop.buy()
+    error = Refused("no", data={"data": earlier.record.ids.order_no})
+    found = await shop.checkout.reconcile_order(never, error=error)
+    assert (found.carried_out, found.orders) == (None, ())
+
+
+async def test_the_witness_must_be_shown_by_the_same_id(
+    shop: Shop, known: SingleOrder, never: SingleOrder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GetOrder knows the partner's ids only, and this order was given none."""
+    handlers = shop.sandbox._server._dispatcher._handlers
+    ask = handlers[GetOrder]
+
+    def by_partners_id(call: GetOrder, partner: str) -> Any:
+        return ask(call, partner) if call.purchase_order_id else {}
+
+    monkeypatch.setitem(handlers, GetOrder, by_partners_id)
+    without = attrs.evolve(never, request_order_id=None)
+    ask_for = shop.checkout.reconcile_order
+    assert (await ask_for(without, sent_at=LONG_AGO, known=[known])).carried_out is None
+    assert (await ask_for(never, sent_at=LONG_AGO, known=[known])).carried_out is False
+
+
+async def test_a_paid_order_does_not_prove_that_unpaid_ones_are_shown(
+    shop: Shop, never: SingleOrder
+) -> None:
+    paid = (await shop.paid(2)).record.order()
+    found = await shop.checkout.reconcile_order(never, sent_at=LONG_AGO, known=[paid])
+    assert found.carried_out is None
+
+
 async def test_wrong_use(shop: Shop, never: SingleOrder, known: SingleOrder) -> None:
     with pytest.raises(CheckoutRefused, match="time zone"):
         await shop.checkout.reconcile_order(

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
 import pytest
-from shop import LOST_ANSWER, LOST_REQUEST, Shop
+from shop import EMAIL, LOST_ANSWER, LOST_REQUEST, Shop, open_shop
 
-from linksfield_async import Contradiction, OutcomeUnknown
+from linksfield_async import (
+    Contradiction,
+    LinksfieldError,
+    OutcomeUnknown,
+    Refused,
+    Throttled,
+)
 from linksfield_async.checkout import Checkout, Step
 from linksfield_async.checkout.saving import saved
 from linksfield_async.operations import (
@@ -19,13 +26,18 @@ from linksfield_async.operations import (
 )
 
 
-def failing(shop: Shop, monkeypatch: pytest.MonkeyPatch, *kinds: type[Any]) -> None:
+def failing(
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+    *kinds: type[Any],
+    error: LinksfieldError | None = None,
+) -> None:
     """Some questions find no answer."""
     exchange = shop.client._pipeline.exchange
 
     async def lossy(operation: Any) -> Any:
         if isinstance(operation, kinds):
-            raise OutcomeUnknown("no answer")
+            raise error or OutcomeUnknown("no answer")
         return await exchange(operation)
 
     monkeypatch.setattr(shop.client._pipeline, "exchange", lossy)
@@ -42,6 +54,43 @@ async def lost(shop: Shop) -> Checkout:
 
 
 @pytest.mark.parametrize("kind", [GetOrder, ResultQuery, SingleQueryOrder])
+async def test_a_question_that_is_held_back_shows_nothing(
+    shop: Shop, lost: Checkout, monkeypatch: pytest.MonkeyPatch, kind: type[Any]
+) -> None:
+    """Throttled is a refusal, but none that tells of the order."""
+    failing(shop, monkeypatch, kind, error=Throttled("slow down"))
+    assert (await lost.reconcile()).carried_out is None
+    assert lost.state == "unknown"
+
+
+async def test_a_question_that_is_held_back_does_not_let_a_step_be_repeated(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = await shop.subscribe()
+    good = shop.method_of(checkout)
+    assert await checkout.complete_subscription(pm_id="pm_x", email=EMAIL) == "authorized"
+    failing(shop, monkeypatch, ResultQuery, error=Throttled("slow down"))
+    with pytest.raises(Throttled):
+        await checkout.complete_subscription(pm_id=good, email=EMAIL)
+    assert shop.changes["StripeSubDirectly"] == 1
+    monkeypatch.undo()
+    assert await checkout.complete_subscription(pm_id=good, email=EMAIL) == "authorized"
+    assert await checkout.confirm() == "confirmed"
+
+
+async def test_without_the_cards_list_nothing_is_concluded(
+    shop: Shop, lost: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing(shop, monkeypatch, SingleQueryOrder, error=Refused("not now"))
+    assert (await lost.reconcile()).carried_out is None
+    own = lost.record.order()
+    known = [shop.again(shop.texts[0]).record.order()]
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    found = await shop.checkout.reconcile_order(own, sent_at=long_ago, known=known)
+    assert found.carried_out is None
+
+
+@pytest.mark.parametrize("kind", [GetOrder, ResultQuery, SingleQueryOrder])
 async def test_while_one_question_has_no_answer_nothing_is_concluded(
     shop: Shop, lost: Checkout, monkeypatch: pytest.MonkeyPatch, kind: type[Any]
 ) -> None:
@@ -54,6 +103,15 @@ async def test_while_one_question_has_no_answer_nothing_is_concluded(
     assert (await lost.reconcile()).carried_out is False  # nothing is under way any more
     assert lost.state == "planned"
     assert await lost.proceed() == "authorized"
+
+
+async def test_an_error_that_is_settled_is_told_no_more(shop: Shop) -> None:
+    """A page that shows `checkout.error` would show it beside a good state."""
+    await shop.lose(0, LOST_ANSWER)
+    checkout = await shop.buy()
+    assert checkout.error is not None
+    await checkout.refresh()
+    assert (checkout.state, checkout.error) == ("ordered", None)
 
 
 async def test_an_order_that_is_shown_after_all_is_taken(shop: Shop, lost: Checkout) -> None:
@@ -179,6 +237,68 @@ async def test_a_cancellation_in_doubt(shop: Shop, monkeypatch: pytest.MonkeyPat
     assert (await checkout.reconcile()).carried_out is False
     assert await checkout.cancel_renewal()
     assert (await checkout.reconcile()).step is Step.ORDERING
+
+
+async def test_a_cancellation_is_not_concluded_from_a_renewal_that_was_never_shown(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A payer who is told that it is canceled must not be charged next month."""
+    handlers = shop.sandbox._server._dispatcher._handlers
+    ask = handlers[QueryAutoRenewalRecord]
+    monkeypatch.setitem(handlers, QueryAutoRenewalRecord, lambda *_: {})
+    checkout = await shop.subscribe()
+    await shop.complete(checkout)
+    await checkout.confirm()
+    await shop.lose(0, LOST_REQUEST)
+    assert await checkout.cancel_renewal() is False
+    assert (await checkout.reconcile()).carried_out is None
+    assert await checkout.cancel_renewal() is False
+    assert not checkout.record.renewal_canceled
+    monkeypatch.setitem(handlers, QueryAutoRenewalRecord, ask)
+    assert await checkout.cancel_renewal()
+    assert shop.sandbox.world.subscriptions[0].state == "canceled"
+
+
+async def test_a_renewal_that_cannot_be_shown_is_canceled_nonetheless(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = await shop.subscribe()
+    failing(shop, monkeypatch, QueryAutoRenewalRecord)
+    with pytest.raises(OutcomeUnknown):
+        await checkout.cancel_renewal()  # nothing tells that there is one
+    await shop.complete(checkout)
+    assert await checkout.cancel_renewal()
+    assert shop.sandbox.world.subscriptions[0].state == "canceled"
+
+
+async def test_another_renewal_of_the_card_may_hide_the_one_to_be_canceled(shop: Shop) -> None:
+    checkout = await shop.subscribe()
+    await shop.complete(checkout)
+    await shop.lose(0, LOST_REQUEST)
+    assert await checkout.cancel_renewal() is False
+    assert checkout.record.shown_renewal
+    other = [one.code for one in shop.sandbox.world.plans if one.auto_renewal][1]
+    texts: list[str] = []
+    second = await shop.checkout.subscribe(iccid=shop.cards[0], plan=other, save=texts.append)
+    await shop.complete(second)
+    assert (await checkout.reconcile()).carried_out is None
+    assert not checkout.record.renewal_canceled
+    assert await second.cancel_renewal()
+    assert await checkout.cancel_renewal()
+    states = [one.state for one in shop.sandbox.world.subscriptions]
+    assert states == ["canceled", "canceled"]
+
+
+async def test_a_cancellation_in_doubt_does_not_hide_the_payment() -> None:
+    async with open_shop(quarantine=900) as shop:
+        checkout = await shop.subscribe()
+        await shop.complete(checkout)
+        await shop.lose(0, LOST_REQUEST)
+        assert await checkout.cancel_renewal() is False
+        assert await checkout.refresh() == "paid"
+        assert await checkout.confirm() == "paid"
+        assert checkout.next_step == "reconcile"
+        assert shop.changes["ResultConfirm"] == 0
 
 
 async def test_the_evidence_is_kept_with_what_was_concluded(shop: Shop, lost: Checkout) -> None:

@@ -199,3 +199,26 @@ async def test_calls_on_one_checkout_wait_for_each_other(shop: Shop) -> None:
     checkout = await shop.paid()
     assert await asyncio.gather(*(checkout.confirm() for _ in range(5))) == ["confirmed"] * 5
     assert shop.changes["ResultConfirm"] == 1
+
+
+async def test_a_service_that_is_down_for_days_does_not_fill_the_store(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shop tries again every minute, and each try is kept twice."""
+    monkeypatch.setattr("linksfield_async.checkout.record.MOST_FACTS", 150)
+    send = shop.client._pipeline.exchange
+
+    async def down(operation: Any) -> Any:
+        if isinstance(operation, SingleOrder):
+            raise ConnectFailed("down")
+        return await send(operation)
+
+    monkeypatch.setattr(shop.client._pipeline, "exchange", down)
+    checkout = await shop.buy()
+    oldest = checkout.facts
+    for _ in range(100):
+        assert await checkout.proceed() == "planned"
+    assert len(checkout.facts) == 150
+    assert checkout.facts[: len(oldest)] == oldest
+    assert checkout.facts[-1].told == "SingleOrder: ConnectFailed: down"
+    assert checkout.record.sent == (Step.ORDERING,)

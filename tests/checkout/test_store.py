@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from linksfield_async.checkout import SqliteCheckouts
 from linksfield_async.checkout.record import Intent, Record
 from linksfield_async.checkout.saving import saved
 from linksfield_async.checkout.state import State, Step
-from linksfield_async.checkout.store import keeper_of
+from linksfield_async.checkout.store import _in_thread, keeper_of
 
 
 @pytest.fixture
@@ -116,6 +117,52 @@ async def test_many_processes_make_the_file_at_once(tmp_path: Path, record: Reco
             *(SqliteCheckouts(path).insert("a", saved(record)) for _ in range(16))
         )
         assert sum(told) == 1
+
+
+async def test_it_stays_the_same_file(
+    tmp_path: Path, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In another one each key would be free again, and its order placed a second time."""
+    monkeypatch.chdir(tmp_path)
+    store = SqliteCheckouts("shop.db")
+    assert await store.insert("a", saved(record))
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert not await store.insert("a", saved(record))
+
+
+@pytest.mark.parametrize("path", ["", ":memory:"])
+def test_memory_is_no_store(path: str) -> None:
+    with pytest.raises(ConfigurationError, match="needs a file"):
+        SqliteCheckouts(path)
+
+
+async def test_a_key_that_cannot_be_written(store: SqliteCheckouts, record: Record) -> None:
+    with pytest.raises(JournalError, match="surrogates"):
+        await store.insert("a\ud83d", saved(record))
+
+
+async def test_who_is_cancelled_twice_waits_for_the_write_too() -> None:
+    """Else it could come after somebody else has read the row."""
+    begun, go, written = threading.Event(), threading.Event(), threading.Event()
+
+    def write() -> None:
+        begun.set()
+        go.wait(10)
+        written.set()
+
+    task = asyncio.ensure_future(_in_thread(write))
+    await asyncio.to_thread(begun.wait, 10)
+    for _ in range(2):
+        task.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    waits = not task.done()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert waits
+    assert written.is_set()
 
 
 async def test_a_store_that_cannot_be_written_stops_what_comes_next(tmp_path: Path) -> None:

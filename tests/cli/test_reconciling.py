@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,7 @@ from linksfield_async.checkout import Checkout, SqliteCheckouts
 from linksfield_async.checkout.record import Intent, Record
 from linksfield_async.checkout.saving import saved
 from linksfield_async.checkout.state import State, Step
+from linksfield_async.operations import GetOrder
 
 
 @pytest.fixture
@@ -104,6 +110,125 @@ def test_nothing_to_do(cli, tmp_path: Path):
     store = SqliteCheckouts(tmp_path / "shop.db")
     asyncio.run(store.keys())
     assert cli("order", "reconcile", store.path).stdout == "nothing is unknown\n"
+
+
+def test_another_sqlite_file_is_left_alone(cli, tmp_path: Path):
+    """The journal of a run, say: it is no store, and that is not "nothing is unknown"."""
+    other = tmp_path / "run.db"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE item (key TEXT)")
+    before = other.read_bytes()
+    result = cli("order", "reconcile", str(other))
+    assert result.exit_code == 2
+    assert "no store of checkouts" in result.stderr
+    assert other.read_bytes() == before
+
+
+def test_a_store_that_a_killed_shop_left_is_read(cli, valid, begun, tmp_path: Path):
+    store = SqliteCheckouts(tmp_path / "shop.db")
+    asyncio.run(store.insert("a", saved(attrs.evolve(lost(begun(valid[0])), revision=1))))
+    program = (
+        "import os, signal, sqlite3, sys\n"
+        "db = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "db.execute('PRAGMA cache_size = 1')\n"
+        "db.execute('PRAGMA cache_spill = 1')\n"
+        "db.execute('BEGIN IMMEDIATE')\n"
+        "for n in range(2000):\n"
+        "    db.execute('INSERT INTO checkout VALUES (?, 1, ?, 0, ?)', (str(n), 'unknown', 'x' * 500))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, store.path], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert Path(f"{store.path}-journal").stat().st_size > 0
+    result = cli("order", "reconcile", store.path)
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (
+        0,
+        "a: ordering carried out; now ordered",
+    )
+
+
+def test_one_of_another_partner_does_not_stop_the_others(cli, valid, begun, tmp_path: Path):
+    store = SqliteCheckouts(tmp_path / "shop.db")
+    mine = lost(begun(valid[0]))
+    other = attrs.evolve(never_sent(mine, "N9"), partner="P999999")
+    for key, record in {"a": other, "b": mine}.items():
+        asyncio.run(store.insert(key, saved(attrs.evolve(record, revision=1))))
+    result = cli("order", "reconcile", store.path)
+    assert result.exit_code == 3
+    heads = [line for line in result.stdout.splitlines() if not line.startswith(" ")]
+    assert heads == [
+        "a: not asked about: the checkout was saved by another partner",
+        "b: ordering carried out; now ordered",
+    ]
+    told = json.loads(cli("order", "reconcile", store.path, "--json").stdout)
+    assert told == [{"checkout": "a", "refused": "the checkout was saved by another partner"}]
+    assert cli("order", "reconcile", store.path, "--key", "a").exit_code == 2
+
+
+def test_what_a_shop_saves_meanwhile_is_not_overwritten(cli, valid, begun, sandbox, tmp_path: Path):
+    """Its text may hold the client secret, or a step that was begun since."""
+    file = tmp_path / "cart.json"
+    record = lost(begun(valid[0]))
+    file.write_text(saved(record))
+    newer = saved(attrs.evolve(record, revision=9))
+    handlers = sandbox._server._dispatcher._handlers
+    ask = handlers[GetOrder]
+
+    def meanwhile(call: GetOrder, partner: str) -> Any:
+        file.write_text(newer)
+        return ask(call, partner)
+
+    handlers[GetOrder] = meanwhile
+    result = cli("order", "reconcile", str(file))
+    assert result.exit_code == 3
+    assert "conflict: the file was written meanwhile" in result.stdout
+    assert file.read_text() == newer
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_lost_cancellation_is_in_doubt_too(cli, valid, begun, tmp_path: Path):
+    """The state does not tell it; but a payer may be charged again who thinks it is canceled."""
+    record = begun(valid[0])
+    intent = Intent(Step.CANCELING, wall_ms=0)
+    text = saved(attrs.evolve(record, under_way=intent, revision=1))
+    store, file = SqliteCheckouts(tmp_path / "shop.db"), tmp_path / "cart.json"
+    asyncio.run(store.insert("a", text))
+    asyncio.run(store.insert("b", saved(attrs.evolve(record, revision=1))))
+    file.write_text(text)
+    for path, name in ((store.path, "a"), (str(file), "cart.json")):
+        result = cli("order", "reconcile", path, "--json")
+        (told,) = json.loads(result.stdout)
+        assert (told["checkout"], told["step"], told["carried_out"]) == (name, "canceling", None)
+        assert result.exit_code == 3
+
+
+def test_a_doubled_order_is_told_and_not_good(cli, valid, begun, sandbox, tmp_path: Path):
+    record = begun(valid[0])
+    file = tmp_path / "cart.json"
+    file.write_text(saved(record))
+
+    async def again() -> None:
+        async with Client(sandbox.account) as client:
+            await client.send(record.order())
+
+    asyncio.run(again())
+    for order in sandbox.world.orders:
+        sandbox.world.orders.pay(order, sandbox.clock.now())
+    result = cli("order", "reconcile", str(file))
+    assert result.exit_code == 3
+    assert "the card has 2 new orders of this plan" in result.stdout
+    assert result.stdout.endswith("more new orders of this plan than were made\n")
+    (told,) = json.loads(cli("order", "reconcile", str(file), "--json").stdout)
+    assert told["doubled"] is True
+
+
+def test_a_link_stays_a_link(cli, valid, begun, tmp_path: Path):
+    file, link = tmp_path / "cart.json", tmp_path / "link.json"
+    file.write_text(saved(lost(begun(valid[0]))))
+    link.symlink_to(file)
+    assert cli("order", "reconcile", str(link)).exit_code == 0
+    assert link.is_symlink()
+    assert json.loads(file.read_text())["reached"] == "ordered"
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", b'{"linksfield_checkout":2}'])

@@ -32,7 +32,7 @@ from linksfield_async import (
 )
 from linksfield_async.bulk import Journal
 from linksfield_async.checkout import Checkout, OwnIds, SqliteCheckouts
-from linksfield_async.operations import GetOrder, ResultConfirm, SynOrderInfo
+from linksfield_async.operations import GetOrder, ResultConfirm, ResultQuery, SynOrderInfo
 from linksfield_async.sandbox import Refusal
 from linksfield_async.sandbox.shop import Shop as PlayedShop
 from linksfield_async.telemetry import Logging
@@ -145,6 +145,26 @@ async def test_m02_a_confirmation_that_says_unpaid_raises(shop: Shop) -> None:
     with pytest.raises(Contradiction, match="ResultConfirm says pending"):
         await checkout.confirm()
     assert checkout.state == "paid"
+    assert shop.changes["ResultConfirm"] == 1
+
+
+async def test_m02_a_confirmation_that_contradicts_is_not_forgotten(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asking again, as a shop does every minute, must not end in "confirmed"."""
+    checkout = await shop.paid()
+    for payment in shop.sandbox.world.payments:
+        payment.amount = "1.00"
+    for _ in range(3):
+        with pytest.raises(Contradiction, match=r"tells of 1\.00"):
+            await shop.again().confirm()
+    assert shop.again().state == "paid"
+    assert any("ResultConfirm says paid, of 1.00 eur" in fact.told for fact in shop.again().facts)
+    handlers = shop.sandbox._server._dispatcher._handlers
+    monkeypatch.setitem(handlers, ResultQuery, lambda *_: {"payId": checkout.record.ids.pay_id})
+    assert await shop.again().confirm() == "paid"
+    await shop.again().reconcile()
+    assert shop.again().state == "paid"
     assert shop.changes["ResultConfirm"] == 1
 
 
