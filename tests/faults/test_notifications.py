@@ -6,7 +6,6 @@ import asyncio
 import hmac
 import json
 import logging
-import statistics
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -673,20 +672,17 @@ def test_h19_signatures_are_compared_in_constant_time(monkeypatch: pytest.Monkey
     assert "== stamp.signature" not in source
 
 
-def test_h19_near_and_far_signatures_take_the_same_time() -> None:
+def test_h19_near_and_far_signatures_are_refused_alike() -> None:
     body, headers = signed()
     one, _ = receiver()
     right = dict(headers)["x-lf-signature"]
     near, far = right[:-1] + ("0" if right[-1] != "0" else "1"), right[:-40] + "0" * 40
-    taken: dict[str, list[int]] = {near: [], far: []}
-    for _ in range(300):
-        for signature in (near, far):
-            began = time.perf_counter_ns()
-            with pytest.raises(BadSignature):
-                one.verify(body, replaced(headers, "x-lf-signature", signature))
-            taken[signature].append(time.perf_counter_ns() - began)
-    # No time is asserted: a byte-wise comparison would show in this ratio only by much luck.
-    assert all(statistics.median(times) > 0 for times in taken.values())
+    told = set()
+    for signature in (near, far):
+        with pytest.raises(BadSignature) as caught:
+            one.verify(body, replaced(headers, "x-lf-signature", signature))
+        told.add(str(caught.value))
+    assert len(told) == 1
 
 
 LINES = ["\r\nERROR forged", "\x1b[31mred", "${jndi:ldap://x}", "\u202eturned", "a" * 10**6]
