@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
 from ..pipeline import Sender
+from ..resilience.clock import Clock
 from .cards import digest_of
 from .ending import still_unknown, why_not_ended
 from .judging import Judging
@@ -90,7 +92,12 @@ class GroupJob:
         self._extra: list[CardChange] = []
         self._over = False
         self._error: BaseException | None = None
-        self._pause = self._told_at = 0.0
+        self._pause, self._told_at = 0.0, -math.inf
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the client that made it."""
+        return self._desk.clock
 
     @property
     def adding(self) -> bool:
@@ -148,7 +155,7 @@ class GroupJob:
             raise ConfigurationError(f"timeout must be seconds, 0 or more, not {timeout!r}")
         try:
             async with asyncio.timeout(timeout):
-                return await self.finish()
+                return await self.finish(until=self.clock.monotonic() + timeout)
         except TimeoutError as error:
             waited = [part for part in self.parts if not part.is_judged]
             raise still_unknown(self.group_id, waited, after=timeout) from error
@@ -165,11 +172,13 @@ class GroupJob:
             await self._advance(eager=True)
         await self.finish()
 
-    async def finish(self, *, ask_again: bool = True) -> GroupReport:
+    async def finish(
+        self, *, ask_again: bool = True, until: float | None = None
+    ) -> GroupReport:
         """Wait for the end; StillUnknown where a request has not ended in its time."""
         if ask_again:
             self._ask_again()
-        await self.drain()
+        await self.drain(until)
         late = self.late
         if late:
             self._desk.in_flight.release(self)
@@ -181,9 +190,15 @@ class GroupJob:
                 await self.journal.close("finished")
         return self.report()
 
-    async def drain(self) -> None:
-        """Wait until everything is concluded that can be; what has not ended in time is left."""
+    async def drain(self, until: float | None = None) -> None:
+        """Wait until everything is concluded that can be; what has not ended in time is left.
+
+        TimeoutError once the clock is at `until`.
+        """
         while self._is_left():
+            # A clock of a test may be ahead of the timers.
+            if until is not None and self.clock.monotonic() >= until:
+                raise TimeoutError
             await self._advance(eager=False)
 
     @property
@@ -261,7 +276,7 @@ class GroupJob:
     def _tell(self) -> None:
         if self.settings.progress is None:
             return
-        now = asyncio.get_running_loop().time()
+        now = self.clock.monotonic()
         if now - self._told_at >= _SECONDS_BETWEEN:
             self._told_at = now
             self.settings.progress(self.status())
@@ -313,7 +328,7 @@ class GroupJob:
             # Its result does not fit the group: it may come late, or be taken back.
             self.opened(part, self._pause)
         if not self._open:
-            await asyncio.sleep(min(self._pause, judging.left))
+            await self.clock.sleep(min(self._pause, judging.left))
 
     def __repr__(self) -> str:
         cards = f"{self.total} cards"

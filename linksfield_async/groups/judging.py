@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from .cards import plain
@@ -23,7 +22,7 @@ class Judging:
 
     def __init__(self, job: GroupJob, parts: list[Part]) -> None:
         self._job, self._parts = job, parts
-        self._now = asyncio.get_running_loop().time
+        self._now = job.clock.monotonic
 
     @property
     def needs_members(self) -> bool:

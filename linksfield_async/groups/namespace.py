@@ -140,7 +140,7 @@ class RoomShare:
 
         if self._room is None:
             per_second = pipeline.options.group_polls
-            self._room = Room(pipeline.shared.account, per_second)
+            self._room = Room(pipeline.shared.account, per_second, pipeline.shared.clock)
         return self._room
 
     async def close(self) -> None:

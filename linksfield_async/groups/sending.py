@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Iterable
 from itertools import islice
@@ -106,7 +105,7 @@ class Sending:
 
     async def _sent(self, part: Part) -> Accepted:
         """Send one request; again only where it certainly was not taken."""
-        pause = _FIRST_PAUSE
+        job, pause = self._job, _FIRST_PAUSE
         for tries_left in reversed(range(_TRIES)):
             try:
                 return await self._sender_for(part).send(self._operation(part.cards))
@@ -115,7 +114,7 @@ class Sending:
                 if error.carried_out is not False or not tries_left or unreachable:
                     raise
                 await self._forget(part)
-                await asyncio.sleep(pause)
+                await job.clock.sleep(pause)
                 pause *= 2
         raise AssertionError("unreachable")
 

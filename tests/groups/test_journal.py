@@ -18,7 +18,7 @@ ABOUT = Subject(kind="add", partner="P1", endpoint="http://127.0.0.1", group_id=
 
 @pytest.fixture
 def desk() -> Desk:
-    return Desk(None, None, None)  # type: ignore[arg-type]
+    return Desk(None, None, None, None)  # type: ignore[arg-type]
 
 
 @pytest.fixture
