@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,7 +12,7 @@ from ..errors import InvalidInput
 from ..pipeline import Sender
 from .cards import Cards, cards_of, digest_of, plain
 from .job import GroupJob
-from .journal import ChangeJournal, Subject
+from .journal import ChangeJournal, Path, Subject
 from .members import Members
 from .parts import Part, State
 from .report import CardChange, Change
@@ -22,8 +21,6 @@ from .room import Desk, MakeSender, Room
 from .sending import Sending
 from .settings import Settings
 from .tokens import Token, read_token
-
-Path = str | os.PathLike[str]
 
 
 @attrs.frozen
@@ -72,7 +69,7 @@ class Changes:
         try:
             left: Iterable[str] = job.cards
             if journal is not None:
-                kept = await self.journal(journal, change, group_id, digest_of(job.cards))
+                kept = await self.journal(journal, change, group_id, job.cards)
                 left = await self._left_of(job, kept)
             await self.send(job, left)
         except BaseException:
@@ -109,16 +106,19 @@ class Changes:
         """Read a group."""
         return await self.desk().reading.members(group_id, self.sender)
 
-    async def journal(self, path: Path, kind: str, group_id: str, digest: str) -> ChangeJournal:
+    async def journal(
+        self, path: Path, kind: str, group_id: str, cards: Iterable[str]
+    ) -> ChangeJournal:
         """Open a journal for a change of these cards."""
-        journal = ChangeJournal(path, self.desk())
+        journal = ChangeJournal(path, self.desk(), cards)
         await journal.open(
             Subject(
                 kind=kind,
                 partner=self.account.partner_code,
                 endpoint=self.account.endpoints.topup,
                 group_id=group_id,
-                digest=digest,
+                key_check=journal.names.key_check,
+                digest=journal.names.digest,
             )
         )
         return journal

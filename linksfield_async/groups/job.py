@@ -172,9 +172,7 @@ class GroupJob:
             await self._advance(eager=True)
         await self.finish()
 
-    async def finish(
-        self, *, ask_again: bool = True, until: float | None = None
-    ) -> GroupReport:
+    async def finish(self, *, ask_again: bool = True, until: float | None = None) -> GroupReport:
         """Wait for the end; StillUnknown where a request has not ended in its time."""
         if ask_again:
             self._ask_again()

@@ -105,6 +105,9 @@ class Judging:
         others = part.said.keys() - {plain(card) for card in part.cards}
         if others:  # perhaps they are in another request of the job
             others -= {plain(card) for other in self._job.parts for card in other.cards}
+        journal = self._job.journal
+        if others and journal is not None and (hidden := journal.hidden):
+            others = {card for card in others if journal.names.stored(card) not in hidden}
         return [
             CardChange(card, self._job.change, "extra", one.reason, part.request_id)
             for card, one in part.said.items()

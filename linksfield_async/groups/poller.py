@@ -183,7 +183,10 @@ class Poller:
         if not isinstance(error, BadAnswer) and began >= self._held_at:
             pause = min(_LONGEST_HOLD, _FIRST_HOLD * 2 ** min(self._failures, 10))
             self._failures += 1
-            self._held_at, self._held_until = now, now + pause * (1 - _JITTER * self._clock.random())
+            self._held_at, self._held_until = (
+                now,
+                now + pause * (1 - _JITTER * self._clock.random()),
+            )
         if now >= part.ask_until:
             self._end(part, State.LATE)
             return
