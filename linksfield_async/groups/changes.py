@@ -73,9 +73,7 @@ class Changes:
                 left = await self._left_of(job, kept)
             await self.send(job, left)
         except BaseException:
-            in_flight.release(job)
-            if job.journal is not None:
-                await job.journal.close("left")
+            await job.break_off()
             raise
         return job
 

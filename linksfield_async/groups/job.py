@@ -239,9 +239,25 @@ class GroupJob:
         self._open -= 1
         self.stir()
 
+    def take(self, cards: Iterable[str]) -> None:
+        """Claim further cards, which nobody else can have now."""
+        self.cards = (*self.cards, *cards)
+        self._desk.in_flight.hold(self)
+
+    async def break_off(self) -> None:
+        """Give free what nothing can come of any more; what was sent may still be carried out."""
+        journal, self.journal = self.journal, None
+        if any(part.state in (State.ACCEPTED, State.DOUBT) for part in self.parts):
+            self._desk.in_flight.leave(self)
+        else:
+            self._desk.in_flight.release(self)
+        if journal is not None:
+            await journal.close("left")
+
     def broke(self, error: BaseException) -> None:
         """Take in that nothing more can come."""
         self._error = self._error or error
+        self._desk.in_flight.release(self)
         self.stir()
 
     def stir(self) -> None:

@@ -132,6 +132,7 @@ class ChangeJournal:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="linksfield journal")
         self._desk = desk
         self._numbers = 0
+        self._closed = True
         self._lock: sqlite3.Connection | None = None
         self._connection: sqlite3.Connection | None = None
 
@@ -142,6 +143,7 @@ class ChangeJournal:
         except BaseException:
             await self._stop()
             raise
+        self._closed = False
         self._desk.journals.add(self)
 
     def _begin(self, subject: Subject) -> None:
@@ -219,26 +221,27 @@ class ChangeJournal:
 
     async def close(self, how: str) -> None:
         """Note how the session ended, and give the journal free; closing twice does nothing."""
-        if self._connection is None:
+        if self._closed:
             return
+        self._closed = True
         self._desk.journals.discard(self)
         try:
-            await self._write(
+            statement = (
                 "UPDATE session SET ended_ms = ?, ended = ?"
-                " WHERE number = (SELECT max(number) FROM session)",
-                (_now(), how),
+                " WHERE number = (SELECT max(number) FROM session)"
             )
+            await self._do(lambda: self._execute(statement, (_now(), how)))
         finally:
             await self._stop()
 
     async def _write(self, statement: str, values: tuple[Any, ...]) -> None:
-        def work() -> None:
-            assert self._connection is not None  # noqa: S101
-            self._connection.execute(statement, values)
-
-        if self._connection is None:
+        if self._closed:
             raise JournalError(f"the journal {self._name} is closed")
-        await self._do(work)
+        await self._do(lambda: self._execute(statement, values))
+
+    def _execute(self, statement: str, values: tuple[Any, ...]) -> None:
+        assert self._connection is not None  # noqa: S101
+        self._connection.execute(statement, values)
 
     async def _do(self, work: Callable[[], T]) -> T:
         def told() -> T:
@@ -251,16 +254,16 @@ class ChangeJournal:
         return await asyncio.get_running_loop().run_in_executor(self._thread, told)
 
     async def _stop(self) -> None:
-        connection, self._connection = self._connection, None
-        lock, self._lock = self._lock, None
-
         def end() -> None:
-            for one in (connection, lock):
+            # Looked up there: what was begun before may have been canceled while it went on.
+            for one in (self._connection, self._lock):
                 if one is not None:
                     one.close()
+            self._connection = self._lock = None
 
-        await self._do(end)
-        self._thread.shutdown()
+        ended = asyncio.wrap_future(self._thread.submit(end))
+        self._thread.shutdown(wait=False)
+        await asyncio.shield(ended)
 
 
 def _read(verdicts: str | None) -> Verdicts | None:

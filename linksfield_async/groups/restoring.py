@@ -19,6 +19,8 @@ class Restored:
         self._rows = [row for row in journal.rows if row.change == job.change]
         self._names = journal.names
         job.journal = journal
+        if not job.cards:  # a sync's
+            job.take(card for row in self._rows for card in self._names.named(row.stored))
 
     async def conclude(self) -> None:
         """Find out what became of all that was sent; what stays unknown may be sent again."""

@@ -66,6 +66,20 @@ class Sync:
 
     async def _carry_out(self, journal: ChangeJournal | None) -> SyncReport:
         add, remove = self._job("add"), self._job("remove")
+        try:
+            report = await self._changed(add, remove, journal)
+        except BaseException:
+            for job in (add, remove):
+                job.journal = None  # closed by who opened it
+                await job.break_off()
+            raise
+        for job in (add, remove):
+            self._changes.desk().in_flight.release(job)
+        return report
+
+    async def _changed(
+        self, add: GroupJob, remove: GroupJob, journal: ChangeJournal | None
+    ) -> SyncReport:
         not_again: list[set[str]] = [set(), set()]
         hidden = 0
         if journal is not None:
@@ -83,6 +97,7 @@ class Sync:
         # Adding first: no wanted card is out of the group for longer than it was.
         for job, cards in ((add, plan.to_add), (remove, plan.to_remove)):
             if cards:
+                job.take(cards)
                 await self._changes.send(job, cards, tolerant=True)
         await together(add.drain(), remove.drain())
         reports = [add.report(), remove.report()]
