@@ -66,6 +66,7 @@ class Changes:
         job = self.job(group_id, change, cards, settings)
         in_flight = self.desk().in_flight
         await in_flight.claim(job, job.cards)
+        job.beginning = True
         try:
             left: Iterable[str] = job.cards
             if journal is not None:
@@ -75,6 +76,9 @@ class Changes:
         except BaseException:
             await job.break_off()
             raise
+        finally:
+            job.beginning = False
+            job.stir()
         return job
 
     async def _left_of(self, job: GroupJob, journal: ChangeJournal) -> list[str]:
@@ -109,6 +113,8 @@ class Changes:
     ) -> ChangeJournal:
         """Open a journal for a change of these cards."""
         journal = ChangeJournal(path, self.desk(), cards)
+        for other in [one for one in self.desk().journals if one.is_left_of(journal)]:
+            await other.close("left")
         await journal.open(
             Subject(
                 kind=kind,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import AsyncIterator, Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
+from ..masking import one_line
 from ..pipeline import Sender
 from ..resilience.clock import Clock
 from .cards import digest_of
@@ -22,6 +24,8 @@ from .tokens import Token
 if TYPE_CHECKING:
     from .journal import ChangeJournal
     from .room import Desk
+
+_log = logging.getLogger("linksfield_async")
 
 _SECONDS_BETWEEN = 0.5
 """At least, between two calls that tell how far a job is."""
@@ -49,6 +53,7 @@ class GroupJob:
         "_over",
         "_pause",
         "_told_at",
+        "beginning",
         "cards",
         "change",
         "digest",
@@ -81,7 +86,7 @@ class GroupJob:
         self.settings, self.sender = settings, sender
         self.journal: ChangeJournal | None = None
         self.parts: list[Part] = []
-        self.sending = False
+        self.beginning = self.sending = False
         self.resumed = False
         """Whether which card is in which request is known from the results only."""
         self._desk = desk
@@ -174,6 +179,8 @@ class GroupJob:
 
     async def finish(self, *, ask_again: bool = True, until: float | None = None) -> GroupReport:
         """Wait for the end; StillUnknown where a request has not ended in its time."""
+        while self.beginning:  # it has sent nothing yet, or goes on with its journal
+            await self._next_news()
         if ask_again:
             self._ask_again()
         await self.drain(until)
@@ -181,11 +188,13 @@ class GroupJob:
         if late:
             self._desk.in_flight.release(self)
             raise still_unknown(self.group_id, late, after=self.settings.within)
-        if not self._over:
-            self._over = True
-            self._desk.in_flight.release(self)
-            if self.journal is not None:
-                await self.journal.close("finished")
+        async with self._one_at_a_time():
+            if not self._over:
+                if self.journal is not None:
+                    await self.journal.close("finished")
+                # Only now: who waits for the cards may want the journal as well.
+                self._over = True
+                self._desk.in_flight.release(self)
         return self.report()
 
     async def drain(self, until: float | None = None) -> None:
@@ -288,23 +297,30 @@ class GroupJob:
                 self.opened(part)
 
     def _tell(self) -> None:
-        if self.settings.progress is None:
+        if self.settings.progress is None or self._told_at == math.inf:
             return
         now = self.clock.monotonic()
         if now - self._told_at >= _SECONDS_BETWEEN:
             self._told_at = now
-            self.settings.progress(self.status())
+            try:
+                self.settings.progress(self.status())
+            except Exception as fault:  # a fault of who looks on is not the change's
+                self._told_at = math.inf
+                _log.warning("progress is not shown any more: %s", one_line(repr(fault)))
 
     async def _next_news(self) -> None:
         if self._news is None:
             self._news = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._news)
 
-    async def _advance(self, *, eager: bool) -> None:
-        """Wait for something to happen, or judge what has ended; one caller at a time."""
+    def _one_at_a_time(self) -> asyncio.Lock:
         if self._lock is None:
             self._lock = asyncio.Lock()
-        async with self._lock:
+        return self._lock
+
+    async def _advance(self, *, eager: bool) -> None:
+        """Wait for something to happen, or judge what has ended; one caller at a time."""
+        async with self._one_at_a_time():
             if self._error is not None:
                 raise self._error
             ripe = [

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import socket
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -27,7 +29,12 @@ from .names import Names, Verdicts
 from .report import CardChange, Change
 from .room import Desk
 
+if TYPE_CHECKING:
+    from .job import GroupJob
+
 T = TypeVar("T")
+
+_log = logging.getLogger("linksfield_async")
 
 APPLICATION = 0x4C4B4731
 """Marks an SQLite file as a journal of group changes."""
@@ -128,6 +135,8 @@ class ChangeJournal:
         self.names = Names(given.key, cards)
         self.rows: list[Row] = []
         """What earlier sessions sent."""
+        self.job: weakref.ref[GroupJob] | None = None
+        """The one whose end would close it; none where that is a sync's."""
         self._path, self._name = resolved(given.path), repr(given.path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="linksfield journal")
         self._desk = desk
@@ -184,6 +193,10 @@ class ChangeJournal:
                     f"the journal {self._name} is {told}; use another file for this change"
                 )
 
+    def is_left_of(self, other: ChangeJournal) -> bool:
+        """Tell whether it is the same file, and nobody holds the job any more that has it open."""
+        return self._path == other._path and self.job is not None and self.job() is None
+
     @property
     def hidden(self) -> frozenset[str]:
         """What stands for cards that are not known any more, or not yet."""
@@ -231,6 +244,9 @@ class ChangeJournal:
                 " WHERE number = (SELECT max(number) FROM session)"
             )
             await self._do(lambda: self._execute(statement, (_now(), how)))
+        except JournalError:
+            # Nothing rests on this note; and who closes a client has to get to its end.
+            _log.warning("the journal %s cannot note its end", self._name)
         finally:
             await self._stop()
 

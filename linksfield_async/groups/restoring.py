@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 
 from .job import GroupJob
@@ -19,6 +20,7 @@ class Restored:
         self._rows = [row for row in journal.rows if row.change == job.change]
         self._names = journal.names
         job.journal = journal
+        journal.job = weakref.ref(job)
         if not job.cards:  # a sync's
             job.take(card for row in self._rows for card in self._names.named(row.stored))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from linksfield_async import ConfigurationError, JournalError, JournalRefused
+from linksfield_async import Client, ConfigurationError, JournalError, JournalRefused
 from linksfield_async.bulk import Journal
 from linksfield_async.groups.journal import ChangeJournal, Subject
 from linksfield_async.groups.report import CardChange
@@ -142,3 +142,22 @@ def test_settings_of_bulk_runs_that_mean_nothing_here(desk: Desk) -> None:
         ChangeJournal(Journal("run.db", quarantine=5), desk, ())
     with pytest.raises(ConfigurationError, match="16 characters"):
         ChangeJournal(Journal("run.db", key="short"), desk, ())
+
+
+async def test_a_full_disk_is_told_and_keeps_no_client_from_closing(
+    sandbox, cards, fast, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    settings = {"group_id": "G1003", "iccids": cards, "journal": tmp_path / "run.db", **fast}
+    async with Client(sandbox.account) as client:
+        job = await client.groups.add_sims(**settings)
+        with monkeypatch.context() as patch:
+            patch.setattr(ChangeJournal, "_execute", full)
+            with pytest.raises(JournalError, match="full"):
+                await job
+            await client.close()
+    async with Client(sandbox.account) as client:
+        assert (await (await client.groups.add_sims(**settings))).is_done
+    assert sandbox.world.needless_changes() == []
