@@ -167,6 +167,7 @@ class GroupJob:
 
     async def __aiter__(self) -> AsyncIterator[CardChange]:
         told = 0
+        self._check_loop()
         self._ask_again()
         while True:
             while told < len(self._changes):
@@ -179,6 +180,7 @@ class GroupJob:
 
     async def finish(self, *, ask_again: bool = True, until: float | None = None) -> GroupReport:
         """Wait for the end; StillUnknown where a request has not ended in its time."""
+        self._check_loop()
         while self.beginning:  # it has sent nothing yet, or goes on with its journal
             await self._next_news()
         if ask_again:
@@ -196,6 +198,13 @@ class GroupJob:
                 self._over = True
                 self._desk.in_flight.release(self)
         return self.report()
+
+    def _check_loop(self) -> None:
+        if asyncio.get_running_loop() is not self._desk.poller.loop:
+            raise ConfigurationError(
+                "the job belongs to another event loop, or to the process that this one was forked "
+                "from: go on from its `token` with groups.resume"
+            )
 
     async def drain(self, until: float | None = None) -> None:
         """Wait until everything is concluded that can be; what has not ended in time is left.

@@ -35,7 +35,7 @@ class Poller:
     """The polls of one client in one event loop; its task is there while anything is open."""
 
     def __init__(self, *, per_second: float, clock: Clock) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._clock, self._now = clock, clock.monotonic
         self._bucket = Bucket(per_second, 1, self._now())
         # Enough for answers that take a quarter of a second.
@@ -65,7 +65,7 @@ class Poller:
         self._ids.add(part.request_id)
         self._push(part, part.step)
         if self._task is None:
-            self._task = self._loop.create_task(self._run(), name="linksfield group polls")
+            self._task = self.loop.create_task(self._run(), name="linksfield group polls")
 
     async def close(self) -> None:
         """End all polls; those who wait for them are told that the client is closed."""
@@ -94,7 +94,7 @@ class Poller:
                     await self._rest(pause)
                     continue
                 _, _, part = heapq.heappop(self._heap)
-                poll = self._loop.create_task(self._poll(part))
+                poll = self.loop.create_task(self._poll(part))
                 self._under_way.add(poll)
                 poll.add_done_callback(self._polled)
         finally:
@@ -112,7 +112,7 @@ class Poller:
 
     async def _rest(self, pause: float | None) -> None:
         self._stirred.clear()
-        timer = None if pause is None else self._loop.create_task(self._ring(pause))
+        timer = None if pause is None else self.loop.create_task(self._ring(pause))
         try:
             await self._stirred.wait()
         finally:

@@ -260,3 +260,17 @@ async def test_a_journal_is_free_once_nobody_holds_its_job(
     gc.collect()
     assert (await (await client.groups.add_sims(**settings))).is_done
     assert len(sandbox.requests.of(AddSims)) == 1
+
+
+async def test_a_job_of_another_loop_is_not_waited_for(client, cards, fast) -> None:
+    """It would never wake up here."""
+    job = await client.groups.add_sims(group_id=G, iccids=cards, **fast)
+
+    async def elsewhere() -> None:
+        with pytest.raises(ConfigurationError, match="another event loop"):
+            await job
+        with pytest.raises(ConfigurationError, match="another event loop"):
+            await anext(aiter(job))
+
+    await asyncio.to_thread(asyncio.run, elsewhere())
+    assert (await job).is_done
