@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from ..errors import BadAnswer
 from ..operations import ListGroupSims
 from ..pipeline import Sender
 from .cards import plain
@@ -39,6 +40,8 @@ class Reading:
                 listed = exchange.result
                 check_is_all(exchange.raw, len(listed))
                 members = {plain(iccid): iccid for iccid in listed}
+                if "" in members:
+                    raise BadAnswer("the group lists a blank ICCID: what it has is not known")
                 self._latest[group_id] = (number, members)
                 return members
         finally:

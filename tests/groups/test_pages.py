@@ -31,6 +31,13 @@ def test_one_that_is_all_is_not(beside: Any) -> None:
     check_is_all(["1", "2"], 2)
 
 
+async def test_a_blank_member_is_no_card_to_be_removed(client, sandbox, cards, fast) -> None:
+    sandbox.world.groups[G].members[" F"] = None
+    with pytest.raises(BadAnswer, match="blank ICCID"):
+        await client.groups.sync(group_id=G, iccids=cards, **fast)
+    assert not sandbox.requests.of(AddSims)
+
+
 async def test_nothing_is_concluded_from_a_page(
     cards, fast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
