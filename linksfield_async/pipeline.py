@@ -274,7 +274,10 @@ class Pipeline:
         if self._before_sending is not None:
             waiting = self._before_sending(request)
             if waiting is not None:
+                began = self._clock.monotonic()
                 await waiting
+                # A slow disk is no slow service.
+                deadline.wait_for(self._clock.monotonic() - began)
         response = await transport.send(request, self._limits(deadline))
         try:
             result, raw = dialect.decode(operation, response)

@@ -200,3 +200,16 @@ async def test_a_closed_client_s_error_is_no_attempt() -> None:
     with pytest.raises(ClientClosed) as caught:
         await sending.send(VERIFY)
     assert caught.value.attempts == 0
+
+
+async def test_what_keeps_a_request_before_it_leaves_takes_nothing_of_its_time() -> None:
+    ticking = Ticking()
+    transport = Answering(S)
+    shared = Shared(account=Account("P1"), transport=transport, clock=ticking.clock())
+
+    async def kept(_: Any) -> None:
+        await ticking.sleep(60)
+
+    sending = Pipeline(shared, Options(deadline=30)).in_bulk(kept)
+    await sending.send(VERIFY)
+    assert transport.limits[0].deadline == 30

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any, TypeVar, Unpack
 
 from ..groups.job import GroupJob
+from ..groups.journal import Path as JournalPath
 from ..groups.namespace import AsyncGroups
 from ..groups.report import CardChange, GroupReport, SyncReport
 from ..groups.settings import GroupSettings
@@ -76,7 +76,7 @@ class BlockingGroups(GroupMethods, BlockingNamespace):
         *,
         group_id: str,
         iccids: Iterable[Any],
-        journal: str | os.PathLike[str] | None = None,
+        journal: JournalPath | None = None,
         **settings: Unpack[GroupSettings],
     ) -> BlockingGroupJob:
         """Ask for any number of SIMs to be added to a group, in as many requests as needed.
@@ -96,7 +96,7 @@ class BlockingGroups(GroupMethods, BlockingNamespace):
         *,
         group_id: str,
         iccids: Iterable[Any],
-        journal: str | os.PathLike[str] | None = None,
+        journal: JournalPath | None = None,
         **settings: Unpack[GroupSettings],
     ) -> BlockingGroupJob:
         """Ask for any number of SIMs to be removed from a group; the same as `add_sims` else."""
@@ -128,7 +128,7 @@ class BlockingGroups(GroupMethods, BlockingNamespace):
         group_id: str,
         iccids: Iterable[Any],
         dry_run: bool = False,
-        journal: str | os.PathLike[str] | None = None,
+        journal: JournalPath | None = None,
         allow_empty: bool = False,
         **settings: Unpack[GroupSettings],
     ) -> SyncReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ..bulk import Journal
 from ..client import Client
 from ..errors import LinksfieldError, StillUnknown
 from ..groups.job import GroupJob
@@ -122,7 +124,7 @@ def sync(session: Session, /, **given: Any) -> None:
     """Bring GROUP to the cards of FILE and no others; `-` reads stdin.
 
     Reads the group, sends what differs, waits, and reads it again. Running it again is harmless;
-    with --journal it goes on where it broke off.
+    with --journal it goes on where it broke off. LINKSFIELD_JOURNAL_KEY hides the ICCIDs in it.
     """
     check_report(given)
     empty = given["allow_empty"] or given["dry_run"]
@@ -140,7 +142,7 @@ def sync(session: Session, /, **given: Any) -> None:
             iccids=cards.iccids,
             dry_run=given["dry_run"],
             allow_empty=given["allow_empty"],
-            journal=given["journal"],
+            journal=_journal(given),
             **_settings(given),
         )
 
@@ -157,7 +159,7 @@ def _change(session: Session, change: Change, given: dict[str, Any]) -> None:
     async def work(client: Client) -> tuple[GroupJob, GroupReport | None]:
         begin = client.groups.add_sims if change == "add" else client.groups.remove_sims
         job = await begin(
-            group_id=group, iccids=cards.iccids, journal=given["journal"], **_settings(given)
+            group_id=group, iccids=cards.iccids, journal=_journal(given), **_settings(given)
         )
         if job.status().in_doubt and not job.request_ids and not given["wait"]:
             raise Failure(
@@ -189,6 +191,11 @@ def _run(session: Session, work: Callable[[Client], Awaitable[T]], *, ask: str |
         raise Failure(f"{error}; ask again, e.g. `linksfield groups result {ids}`") from error
     except LinksfieldError as error:
         raise failure_of(error, ask=ask) from error
+
+
+def _journal(given: dict[str, Any]) -> Journal | None:
+    path = given["journal"]
+    return None if path is None else Journal(path, key=os.environ.get("LINKSFIELD_JOURNAL_KEY"))
 
 
 def _settings(given: dict[str, Any]) -> Any:

@@ -95,6 +95,8 @@ def show_sync(report: SyncReport, given: dict[str, Any], cards: CardFile) -> Non
     }
     if not report.dry_run:
         facts |= {**report.counts, "missing": report.missing, "surplus": report.surplus}
+        if report.hidden:
+            facts["hidden"] = report.hidden
     elif given["as_json"]:
         facts |= {"to_add": report.to_add, "to_remove": report.to_remove}
     _show(facts, report.changes, report.contradictions, given["as_json"], cards.bad)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,7 +12,7 @@ from ..errors import InvalidInput
 from ..pipeline import Sender
 from .cards import Cards, cards_of, digest_of, plain
 from .job import GroupJob
-from .journal import ChangeJournal, Subject
+from .journal import ChangeJournal, Path, Subject
 from .members import Members
 from .parts import Part, State
 from .report import CardChange, Change
@@ -22,8 +21,6 @@ from .room import Desk, MakeSender, Room
 from .sending import Sending
 from .settings import Settings
 from .tokens import Token, read_token
-
-Path = str | os.PathLike[str]
 
 
 @attrs.frozen
@@ -69,17 +66,19 @@ class Changes:
         job = self.job(group_id, change, cards, settings)
         in_flight = self.desk().in_flight
         await in_flight.claim(job, job.cards)
+        job.beginning = True
         try:
             left: Iterable[str] = job.cards
             if journal is not None:
-                kept = await self.journal(journal, change, group_id, digest_of(job.cards))
+                kept = await self.journal(journal, change, group_id, job.cards)
                 left = await self._left_of(job, kept)
             await self.send(job, left)
         except BaseException:
-            in_flight.release(job)
-            if job.journal is not None:
-                await job.journal.close("left")
+            await job.break_off()
             raise
+        finally:
+            job.beginning = False
+            job.stir()
         return job
 
     async def _left_of(self, job: GroupJob, journal: ChangeJournal) -> list[str]:
@@ -109,16 +108,21 @@ class Changes:
         """Read a group."""
         return await self.desk().reading.members(group_id, self.sender)
 
-    async def journal(self, path: Path, kind: str, group_id: str, digest: str) -> ChangeJournal:
+    async def journal(
+        self, path: Path, kind: str, group_id: str, cards: Iterable[str]
+    ) -> ChangeJournal:
         """Open a journal for a change of these cards."""
-        journal = ChangeJournal(path, self.desk())
+        journal = ChangeJournal(path, self.desk(), cards)
+        for other in [one for one in self.desk().journals if one.is_left_of(journal)]:
+            await other.close("left")
         await journal.open(
             Subject(
                 kind=kind,
                 partner=self.account.partner_code,
                 endpoint=self.account.endpoints.topup,
                 group_id=group_id,
-                digest=digest,
+                key_check=journal.names.key_check,
+                digest=journal.names.digest,
             )
         )
         return journal

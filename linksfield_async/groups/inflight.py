@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class InFlight:
     """Which job has which cards; of one client in one event loop.
 
-    A job that nobody holds any more has lost its claim: nobody can learn of its end.
+    A job that nobody holds any more has lost its claim: nobody can learn of its end. The poller
+    holds those whose results are asked for.
     """
 
     def __init__(self) -> None:
@@ -50,6 +51,13 @@ class InFlight:
         for card in job.cards:
             held.setdefault(card, job)
 
+    def leave(self, job: GroupJob) -> None:
+        """Let a job that broke off, and that nobody may hold, keep its claim for a while.
+
+        As long as the group would be read to settle it; whoever waits for its cards settles it.
+        """
+        asyncio.get_running_loop().call_later(job.settings.settle_for, _let_go, job)
+
     def release(self, job: GroupJob) -> None:
         """Give the cards of a job free."""
         held = self._cards.get(job.group_id)
@@ -75,3 +83,7 @@ class InFlight:
         finally:
             del self._gates[group_id]
             gate.set_result(None)
+
+
+def _let_go(_: GroupJob) -> None:
+    """Nothing: that it was given here has held the job."""

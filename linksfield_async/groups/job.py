@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 from collections.abc import AsyncIterator, Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
+from ..masking import one_line
 from ..pipeline import Sender
+from ..resilience.clock import Clock
 from .cards import digest_of
 from .ending import still_unknown, why_not_ended
 from .judging import Judging
@@ -20,6 +24,8 @@ from .tokens import Token
 if TYPE_CHECKING:
     from .journal import ChangeJournal
     from .room import Desk
+
+_log = logging.getLogger("linksfield_async")
 
 _SECONDS_BETWEEN = 0.5
 """At least, between two calls that tell how far a job is."""
@@ -47,6 +53,7 @@ class GroupJob:
         "_over",
         "_pause",
         "_told_at",
+        "beginning",
         "cards",
         "change",
         "digest",
@@ -79,7 +86,7 @@ class GroupJob:
         self.settings, self.sender = settings, sender
         self.journal: ChangeJournal | None = None
         self.parts: list[Part] = []
-        self.sending = False
+        self.beginning = self.sending = False
         self.resumed = False
         """Whether which card is in which request is known from the results only."""
         self._desk = desk
@@ -90,7 +97,12 @@ class GroupJob:
         self._extra: list[CardChange] = []
         self._over = False
         self._error: BaseException | None = None
-        self._pause = self._told_at = 0.0
+        self._pause, self._told_at = 0.0, -math.inf
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the client that made it."""
+        return self._desk.clock
 
     @property
     def adding(self) -> bool:
@@ -148,13 +160,14 @@ class GroupJob:
             raise ConfigurationError(f"timeout must be seconds, 0 or more, not {timeout!r}")
         try:
             async with asyncio.timeout(timeout):
-                return await self.finish()
+                return await self.finish(until=self.clock.monotonic() + timeout)
         except TimeoutError as error:
             waited = [part for part in self.parts if not part.is_judged]
             raise still_unknown(self.group_id, waited, after=timeout) from error
 
     async def __aiter__(self) -> AsyncIterator[CardChange]:
         told = 0
+        self._check_loop()
         self._ask_again()
         while True:
             while told < len(self._changes):
@@ -165,25 +178,43 @@ class GroupJob:
             await self._advance(eager=True)
         await self.finish()
 
-    async def finish(self, *, ask_again: bool = True) -> GroupReport:
+    async def finish(self, *, ask_again: bool = True, until: float | None = None) -> GroupReport:
         """Wait for the end; StillUnknown where a request has not ended in its time."""
+        self._check_loop()
+        while self.beginning:  # it has sent nothing yet, or goes on with its journal
+            await self._next_news()
         if ask_again:
             self._ask_again()
-        await self.drain()
+        await self.drain(until)
         late = self.late
         if late:
             self._desk.in_flight.release(self)
             raise still_unknown(self.group_id, late, after=self.settings.within)
-        if not self._over:
-            self._over = True
-            self._desk.in_flight.release(self)
-            if self.journal is not None:
-                await self.journal.close("finished")
+        async with self._one_at_a_time():
+            if not self._over:
+                if self.journal is not None:
+                    await self.journal.close("finished")
+                # Only now: who waits for the cards may want the journal as well.
+                self._over = True
+                self._desk.in_flight.release(self)
         return self.report()
 
-    async def drain(self) -> None:
-        """Wait until everything is concluded that can be; what has not ended in time is left."""
+    def _check_loop(self) -> None:
+        if asyncio.get_running_loop() is not self._desk.poller.loop:
+            raise ConfigurationError(
+                "the job belongs to another event loop, or to the process that this one was forked "
+                "from: go on from its `token` with groups.resume"
+            )
+
+    async def drain(self, until: float | None = None) -> None:
+        """Wait until everything is concluded that can be; what has not ended in time is left.
+
+        TimeoutError once the clock is at `until`.
+        """
         while self._is_left():
+            # A clock of a test may be ahead of the timers.
+            if until is not None and self.clock.monotonic() >= until:
+                raise TimeoutError
             await self._advance(eager=False)
 
     @property
@@ -226,9 +257,25 @@ class GroupJob:
         self._open -= 1
         self.stir()
 
+    def take(self, cards: Iterable[str]) -> None:
+        """Claim further cards, which nobody else can have now."""
+        self.cards = (*self.cards, *cards)
+        self._desk.in_flight.hold(self)
+
+    async def break_off(self) -> None:
+        """Give free what nothing can come of any more; what was sent may still be carried out."""
+        journal, self.journal = self.journal, None
+        if any(part.state in (State.ACCEPTED, State.DOUBT) for part in self.parts):
+            self._desk.in_flight.leave(self)
+        else:
+            self._desk.in_flight.release(self)
+        if journal is not None:
+            await journal.close("left")
+
     def broke(self, error: BaseException) -> None:
         """Take in that nothing more can come."""
         self._error = self._error or error
+        self._desk.in_flight.release(self)
         self.stir()
 
     def stir(self) -> None:
@@ -259,23 +306,30 @@ class GroupJob:
                 self.opened(part)
 
     def _tell(self) -> None:
-        if self.settings.progress is None:
+        if self.settings.progress is None or self._told_at == math.inf:
             return
-        now = asyncio.get_running_loop().time()
+        now = self.clock.monotonic()
         if now - self._told_at >= _SECONDS_BETWEEN:
             self._told_at = now
-            self.settings.progress(self.status())
+            try:
+                self.settings.progress(self.status())
+            except Exception as fault:  # a fault of who looks on is not the change's
+                self._told_at = math.inf
+                _log.warning("progress is not shown any more: %s", one_line(repr(fault)))
 
     async def _next_news(self) -> None:
         if self._news is None:
             self._news = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._news)
 
-    async def _advance(self, *, eager: bool) -> None:
-        """Wait for something to happen, or judge what has ended; one caller at a time."""
+    def _one_at_a_time(self) -> asyncio.Lock:
         if self._lock is None:
             self._lock = asyncio.Lock()
-        async with self._lock:
+        return self._lock
+
+    async def _advance(self, *, eager: bool) -> None:
+        """Wait for something to happen, or judge what has ended; one caller at a time."""
+        async with self._one_at_a_time():
             if self._error is not None:
                 raise self._error
             ripe = [
@@ -313,7 +367,7 @@ class GroupJob:
             # Its result does not fit the group: it may come late, or be taken back.
             self.opened(part, self._pause)
         if not self._open:
-            await asyncio.sleep(min(self._pause, judging.left))
+            await self.clock.sleep(min(self._pause, judging.left))
 
     def __repr__(self) -> str:
         cards = f"{self.total} cards"

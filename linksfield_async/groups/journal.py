@@ -1,34 +1,46 @@
 """The journal of a change: what was sent is known through any crash, and nothing is sent again.
 
 One SQLite file, one row per request. A row is safe on the disk before its request leaves, and the
-request id before it is asked for. One process at a time may run on a journal. It holds ICCIDs.
+request id before it is asked for. One process at a time may run on a journal. It holds ICCIDs, or
+with a key their hashes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import socket
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from ..bulk.journal.opening import connected, locked, resolved
+from ..bulk.journal.settings import Journal
 from ..errors import ConfigurationError, JournalError, JournalRefused
 from ..masking import one_line
-from .report import CardChange, Change, Verdict
+from .names import Names, Verdicts
+from .report import CardChange, Change
 from .room import Desk
+
+if TYPE_CHECKING:
+    from .job import GroupJob
 
 T = TypeVar("T")
 
+_log = logging.getLogger("linksfield_async")
+
 APPLICATION = 0x4C4B4731
 """Marks an SQLite file as a journal of group changes."""
-FORMAT = 1
+FORMAT = 2
+
+Path = str | os.PathLike[str] | Journal
 
 _TABLES = """
 CREATE TABLE run (
@@ -36,13 +48,14 @@ CREATE TABLE run (
     partner TEXT NOT NULL,
     endpoint TEXT NOT NULL,
     group_id TEXT NOT NULL,
+    key_check BLOB,                -- of the key that hides ICCIDs
     digest TEXT NOT NULL,          -- of the set of cards that was given
     created_ms INTEGER NOT NULL
 );
 CREATE TABLE request (
     number INTEGER PRIMARY KEY,
     change TEXT NOT NULL,          -- add, remove
-    cards TEXT NOT NULL,           -- JSON
+    cards TEXT NOT NULL,           -- JSON; with a key hashes
     request_id TEXT,               -- none: about to be sent, or sent without a known answer
     verdicts TEXT                  -- JSON, once judged: of the cards that are not done
 );
@@ -61,6 +74,7 @@ _DIFFERS = {
     "partner": "of partner {there}, not {here}",
     "endpoint": "about the endpoint {there}, not {here}",
     "group_id": "about the group {there}, not {here}",
+    "key_check": "made with another key for hiding ICCIDs",
     "digest": "about other cards than these",
 }
 
@@ -73,6 +87,7 @@ class Subject:
     partner: str
     endpoint: str
     group_id: str
+    key_check: bytes | None
     digest: str
 
 
@@ -82,10 +97,11 @@ class Row:
 
     number: int
     change: Change
-    cards: tuple[str, ...]
+    stored: tuple[str, ...]
+    """What stands for its cards."""
     request_id: str | None
-    verdicts: dict[str, tuple[Verdict, str]] | None
-    """Of the cards that are not done; None where it is open."""
+    verdicts: Verdicts | None
+    """Of what stands for cards that are not done; None where it is open."""
 
 
 def _prepare(connection: sqlite3.Connection, name: str) -> None:
@@ -109,20 +125,23 @@ def _prepare(connection: sqlite3.Connection, name: str) -> None:
 class ChangeJournal:
     """An open journal; a thread of its own writes it."""
 
-    def __init__(self, path: str | os.PathLike[str], desk: Desk) -> None:
-        try:
-            given = os.fsdecode(path)
-        except TypeError as error:
-            kind = type(path).__name__
-            raise ConfigurationError(f"journal must be a path, not {kind}") from error
-        if not given:
-            raise ConfigurationError("journal must be a path and not empty")
+    def __init__(self, path: Path, desk: Desk, cards: Iterable[str]) -> None:
+        given = path if isinstance(path, Journal) else Journal(path)
+        if given != Journal(given.path, key=given.key):
+            raise ConfigurationError(
+                "the journal of a group change takes a path and a key; `settle_for` says how long "
+                "a lost answer is looked for"
+            )
+        self.names = Names(given.key, cards)
         self.rows: list[Row] = []
         """What earlier sessions sent."""
-        self._path, self._name = resolved(given), repr(given)
+        self.job: weakref.ref[GroupJob] | None = None
+        """The one whose end would close it; none where that is a sync's."""
+        self._path, self._name = resolved(given.path), repr(given.path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="linksfield journal")
         self._desk = desk
         self._numbers = 0
+        self._closed = True
         self._lock: sqlite3.Connection | None = None
         self._connection: sqlite3.Connection | None = None
 
@@ -133,6 +152,7 @@ class ChangeJournal:
         except BaseException:
             await self._stop()
             raise
+        self._closed = False
         self._desk.journals.add(self)
 
     def _begin(self, subject: Subject) -> None:
@@ -143,7 +163,8 @@ class ChangeJournal:
             found = connection.execute("SELECT * FROM run").fetchone()
             if found is None:
                 connection.execute(
-                    "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?)", (*attrs.astuple(subject), _now())
+                    "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (*attrs.astuple(subject), _now()),
                 )
             else:
                 self._check(Subject(**dict(zip(_DIFFERS, found, strict=False))), subject)
@@ -164,10 +185,22 @@ class ChangeJournal:
         for field, text in _DIFFERS.items():
             there, here = getattr(stored, field), getattr(wanted, field)
             if there != here:
-                told = text.format(there=one_line(there, 80), here=one_line(here, 80))
+                told = text.format(there=one_line(str(there), 80), here=one_line(str(here), 80))
+                if field == "key_check" and None in (there, here):
+                    plain = "with plain ICCIDs: it takes no key"
+                    told = plain if there is None else "with hidden ICCIDs: the key is needed"
                 raise JournalRefused(
                     f"the journal {self._name} is {told}; use another file for this change"
                 )
+
+    def is_left_of(self, other: ChangeJournal) -> bool:
+        """Tell whether it is the same file, and nobody holds the job any more that has it open."""
+        return self._path == other._path and self.job is not None and self.job() is None
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """What stands for cards that are not known any more, or not yet."""
+        return frozenset().union(*(self.names.hidden(row.stored) for row in self.rows))
 
     def next_number(self) -> int:
         """Give the number of the next request."""
@@ -176,7 +209,8 @@ class ChangeJournal:
 
     async def intend(self, number: int, change: Change, cards: Iterable[str]) -> None:
         """Write down that a request is about to leave."""
-        values = (number, change, json.dumps(list(cards), separators=(",", ":")))
+        stored = [self.names.stored(card) for card in cards]
+        values = (number, change, json.dumps(stored, separators=(",", ":")))
         await self._write(
             "INSERT OR REPLACE INTO request (number, change, cards) VALUES (?, ?, ?)", values
         )
@@ -193,33 +227,37 @@ class ChangeJournal:
 
     async def judged(self, number: int, changes: Iterable[CardChange]) -> None:
         """Write down what became of the cards of a request that are not done."""
-        told = {one.iccid: (one.verdict, one.reason) for one in changes}
+        told = self.names.stored_verdicts({one.iccid: (one.verdict, one.reason) for one in changes})
         await self._write(
             "UPDATE request SET verdicts = ? WHERE number = ?", (json.dumps(told), number)
         )
 
     async def close(self, how: str) -> None:
         """Note how the session ended, and give the journal free; closing twice does nothing."""
-        if self._connection is None:
+        if self._closed:
             return
+        self._closed = True
         self._desk.journals.discard(self)
         try:
-            await self._write(
+            statement = (
                 "UPDATE session SET ended_ms = ?, ended = ?"
-                " WHERE number = (SELECT max(number) FROM session)",
-                (_now(), how),
+                " WHERE number = (SELECT max(number) FROM session)"
             )
+            await self._do(lambda: self._execute(statement, (_now(), how)))
+        except JournalError:
+            # Nothing rests on this note; and who closes a client has to get to its end.
+            _log.warning("the journal %s cannot note its end", self._name)
         finally:
             await self._stop()
 
     async def _write(self, statement: str, values: tuple[Any, ...]) -> None:
-        def work() -> None:
-            assert self._connection is not None  # noqa: S101
-            self._connection.execute(statement, values)
-
-        if self._connection is None:
+        if self._closed:
             raise JournalError(f"the journal {self._name} is closed")
-        await self._do(work)
+        await self._do(lambda: self._execute(statement, values))
+
+    def _execute(self, statement: str, values: tuple[Any, ...]) -> None:
+        assert self._connection is not None  # noqa: S101
+        self._connection.execute(statement, values)
 
     async def _do(self, work: Callable[[], T]) -> T:
         def told() -> T:
@@ -232,22 +270,22 @@ class ChangeJournal:
         return await asyncio.get_running_loop().run_in_executor(self._thread, told)
 
     async def _stop(self) -> None:
-        connection, self._connection = self._connection, None
-        lock, self._lock = self._lock, None
-
         def end() -> None:
-            for one in (connection, lock):
+            # Looked up there: what was begun before may have been canceled while it went on.
+            for one in (self._connection, self._lock):
                 if one is not None:
                     one.close()
+            self._connection = self._lock = None
 
-        await self._do(end)
-        self._thread.shutdown()
+        ended = asyncio.wrap_future(self._thread.submit(end))
+        self._thread.shutdown(wait=False)
+        await asyncio.shield(ended)
 
 
-def _read(verdicts: str | None) -> dict[str, tuple[Verdict, str]] | None:
+def _read(verdicts: str | None) -> Verdicts | None:
     if verdicts is None:
         return None
-    return {iccid: (verdict, reason) for iccid, (verdict, reason) in json.loads(verdicts).items()}
+    return {card: (verdict, reason) for card, (verdict, reason) in json.loads(verdicts).items()}
 
 
 def _now() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from .cards import plain
@@ -23,7 +22,7 @@ class Judging:
 
     def __init__(self, job: GroupJob, parts: list[Part]) -> None:
         self._job, self._parts = job, parts
-        self._now = asyncio.get_running_loop().time
+        self._now = job.clock.monotonic
 
     @property
     def needs_members(self) -> bool:
@@ -106,6 +105,9 @@ class Judging:
         others = part.said.keys() - {plain(card) for card in part.cards}
         if others:  # perhaps they are in another request of the job
             others -= {plain(card) for other in self._job.parts for card in other.cards}
+        journal = self._job.journal
+        if others and journal is not None and (hidden := journal.hidden):
+            others = {card for card in others if journal.names.stored(card) not in hidden}
         return [
             CardChange(card, self._job.change, "extra", one.reason, part.request_id)
             for card, one in part.said.items()

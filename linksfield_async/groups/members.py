@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from ..errors import BadAnswer
 from ..operations import ListGroupSims
 from ..pipeline import Sender
 from .cards import plain
+from .pages import check_is_all
 
 Members: TypeAlias = Mapping[str, str]
 """Each card of a group, as it is compared, and as the service writes it."""
@@ -34,8 +36,12 @@ class Reading:
                 if done >= needed:
                     return members
                 self._began[group_id] = number = self._began.get(group_id, 0) + 1
-                listed = await sender.send(ListGroupSims(group_id=group_id))
+                exchange = await sender.exchange(ListGroupSims(group_id=group_id))
+                listed = exchange.result
+                check_is_all(exchange.raw, len(listed))
                 members = {plain(iccid): iccid for iccid in listed}
+                if "" in members:
+                    raise BadAnswer("the group lists a blank ICCID: what it has is not known")
                 self._latest[group_id] = (number, members)
                 return members
         finally:

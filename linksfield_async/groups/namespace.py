@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -12,6 +11,7 @@ from ..pipeline import Pipeline
 if TYPE_CHECKING:
     from .changes import Changes
     from .job import GroupJob
+    from .journal import Path as JournalPath
     from .report import Change, GroupReport, SyncReport
     from .room import Room
     from .settings import GroupSettings
@@ -30,7 +30,7 @@ class AsyncGroups(GroupMethods, AsyncNamespace):
         *,
         group_id: str,
         iccids: Iterable[Any],
-        journal: str | os.PathLike[str] | None = None,
+        journal: JournalPath | None = None,
         **settings: Unpack[GroupSettings],
     ) -> GroupJob:
         """Ask for any number of SIMs to be added to a group, in as many requests as needed.
@@ -46,7 +46,7 @@ class AsyncGroups(GroupMethods, AsyncNamespace):
         *,
         group_id: str,
         iccids: Iterable[Any],
-        journal: str | os.PathLike[str] | None = None,
+        journal: JournalPath | None = None,
         **settings: Unpack[GroupSettings],
     ) -> GroupJob:
         """Ask for any number of SIMs to be removed from a group; the same as `add_sims` else."""
@@ -73,7 +73,7 @@ class AsyncGroups(GroupMethods, AsyncNamespace):
         group_id: str,
         iccids: Iterable[Any],
         dry_run: bool = False,
-        journal: str | os.PathLike[str] | None = None,
+        journal: JournalPath | None = None,
         allow_empty: bool = False,
         **settings: Unpack[GroupSettings],
     ) -> SyncReport:
@@ -110,7 +110,7 @@ class AsyncGroups(GroupMethods, AsyncNamespace):
         change: Change,
         group_id: str,
         iccids: Iterable[Any],
-        journal: str | os.PathLike[str] | None,
+        journal: JournalPath | None,
         settings: GroupSettings,
     ) -> GroupJob:
         from .settings import Settings  # noqa: PLC0415
@@ -140,7 +140,7 @@ class RoomShare:
 
         if self._room is None:
             per_second = pipeline.options.group_polls
-            self._room = Room(pipeline.shared.account, per_second)
+            self._room = Room(pipeline.shared.account, per_second, pipeline.shared.clock)
         return self._room
 
     async def close(self) -> None:

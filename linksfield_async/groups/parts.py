@@ -67,9 +67,9 @@ class Part:
     told: list[CardChange] | None = attrs.field(default=None, repr=False)
     """What was concluded and is not done; for the journal."""
     settle_from: float | None = None
-    """From when on the group is given time to show it, on the loop's clock."""
+    """From when on the group is given time to show it, on the client's clock."""
     heard_at: float = 0.0
-    """When the service last knew of it, on the loop's clock."""
+    """When the service last knew of it, on the client's clock."""
     ask_until: float = 0.0
     step: float = 0.0
     failures: int = 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable
 
 from ..errors import (
     BadAnswer,
@@ -20,6 +19,7 @@ from ..errors import (
     Throttled,
 )
 from ..operations import GetAsyncResult
+from ..resilience.clock import Clock
 from ..resilience.pace import Bucket
 from .parts import Part, State
 
@@ -34,10 +34,10 @@ _JITTER = 0.2
 class Poller:
     """The polls of one client in one event loop; its task is there while anything is open."""
 
-    def __init__(self, *, per_second: float, random: Callable[[], float]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._random = random
-        self._bucket = Bucket(per_second, 1, self._loop.time())
+    def __init__(self, *, per_second: float, clock: Clock) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._clock, self._now = clock, clock.monotonic
+        self._bucket = Bucket(per_second, 1, self._now())
         # Enough for answers that take a quarter of a second.
         self._at_once = int(min(max(per_second / 4, _LEAST_AT_ONCE), _MOST_AT_ONCE))
         self._heap: list[tuple[float, int, Part]] = []
@@ -58,14 +58,14 @@ class Poller:
         """Ask for a request's result, after a pause, until it is there or its time is over."""
         if self._closed:
             raise ClientClosed("the client was closed before this call")
-        now = self._loop.time()
+        now = self._now()
         part.state = State.ACCEPTED
         part.heard_at, part.ask_until = now, now + part.job.settings.within
         part.step, part.failures = pause, 0
         self._ids.add(part.request_id)
         self._push(part, part.step)
         if self._task is None:
-            self._task = self._loop.create_task(self._run(), name="linksfield group polls")
+            self._task = self.loop.create_task(self._run(), name="linksfield group polls")
 
     async def close(self) -> None:
         """End all polls; those who wait for them are told that the client is closed."""
@@ -80,8 +80,8 @@ class Poller:
             part.job.broke(ClientClosed("the client was closed while a change was waited for"))
 
     def _push(self, part: Part, pause: float) -> None:
-        pause *= 1 - _JITTER * self._random()
-        due = min(self._loop.time() + pause, part.ask_until)
+        pause *= 1 - _JITTER * self._clock.random()
+        due = min(self._now() + pause, part.ask_until)
         heapq.heappush(self._heap, (due, next(self._order), part))
         if self._heap[0][2] is part:
             self._stirred.set()
@@ -94,7 +94,7 @@ class Poller:
                     await self._rest(pause)
                     continue
                 _, _, part = heapq.heappop(self._heap)
-                poll = self._loop.create_task(self._poll(part))
+                poll = self.loop.create_task(self._poll(part))
                 self._under_way.add(poll)
                 poll.add_done_callback(self._polled)
         finally:
@@ -104,7 +104,7 @@ class Poller:
         """Seconds until the next poll may leave, 0 where it is to leave now; None: until stirred."""
         if not self._heap or len(self._under_way) >= self._at_once:
             return None
-        now = self._loop.time()
+        now = self._now()
         pause = max(self._heap[0][0], self._held_until) - now
         if pause > 0:
             return pause
@@ -112,19 +112,24 @@ class Poller:
 
     async def _rest(self, pause: float | None) -> None:
         self._stirred.clear()
-        timer = None if pause is None else self._loop.call_later(pause, self._stirred.set)
+        timer = None if pause is None else self.loop.create_task(self._ring(pause))
         try:
             await self._stirred.wait()
         finally:
             if timer is not None:
                 timer.cancel()
+                await asyncio.gather(timer, return_exceptions=True)
+
+    async def _ring(self, pause: float) -> None:
+        await self._clock.sleep(pause)
+        self._stirred.set()
 
     def _polled(self, poll: asyncio.Task[None]) -> None:
         self._under_way.discard(poll)
         self._stirred.set()
 
     async def _poll(self, part: Part) -> None:
-        began = self._loop.time()
+        began = self._now()
         try:
             exchange = await part.job.sender.exchange(GetAsyncResult(request_id=part.request_id))
         except asyncio.CancelledError:
@@ -146,14 +151,15 @@ class Poller:
             part.job.broke(error)
         else:
             self._failures = 0
-            if part.heard(exchange, part.job.settings.words, self._loop.time()):
+            if part.heard(exchange, part.job.settings.words, self._now()):
                 self._end(part, State.ENDED)
             else:
                 self._later(part)
+                part.job.stir()
 
     def _later(self, part: Part) -> None:
         """Ask again after a pause that grows."""
-        if self._loop.time() >= part.ask_until:
+        if self._now() >= part.ask_until:
             self._end(part, State.LATE)
             return
         settings = part.job.settings
@@ -163,21 +169,24 @@ class Poller:
     def _unknown(self, part: Part, error: Refused) -> None:
         """Put up with an id that the service does not know, or not any more, for a while."""
         part.note = str(error)
-        if self._loop.time() - part.heard_at > part.job.settings.grace:
+        if self._now() - part.heard_at > part.job.settings.grace:
             self._end(part, State.GONE)
         else:
             self._later(part)
 
     def _failed(self, part: Part, error: LinksfieldError, began: float) -> None:
         """Ask again without a step; where the service is in trouble, hold back all polls."""
-        now = self._loop.time()
+        now = self._now()
         part.note = str(error)
         part.failures += 1
         # Polls that were under way together fail together: that is one failure.
         if not isinstance(error, BadAnswer) and began >= self._held_at:
             pause = min(_LONGEST_HOLD, _FIRST_HOLD * 2 ** min(self._failures, 10))
             self._failures += 1
-            self._held_at, self._held_until = now, now + pause * (1 - _JITTER * self._random())
+            self._held_at, self._held_until = (
+                now,
+                now + pause * (1 - _JITTER * self._clock.random()),
+            )
         if now >= part.ask_until:
             self._end(part, State.LATE)
             return

@@ -101,6 +101,9 @@ class SyncReport:
     """What became of the cards of this run, and of its earlier sessions where it has a journal."""
     extra: tuple[CardChange, ...] = attrs.field(default=(), repr=False)
     doubles: int = 0
+    hidden: int = 0
+    """Cards that earlier sessions removed and the group does not show: their journal has a key, and
+    holds hashes only. They are not in `changes`."""
     contradictions: tuple[str, ...] = ()
     missing: int = 0
     """Wanted cards that are no members at the end."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -12,6 +11,7 @@ import attrs
 from ..account import Account
 from ..errors import ClientClosed
 from ..pipeline import BeforeSending, Sender
+from ..resilience.clock import Clock
 from .chunks import ChunkSize
 from .inflight import InFlight
 from .members import Reading
@@ -31,6 +31,7 @@ class Desk:
     poller: Poller
     in_flight: InFlight
     reading: Reading
+    clock: Clock
     journals: set[ChangeJournal] = attrs.field(factory=set)
     """Those that are open."""
 
@@ -44,8 +45,9 @@ class Desk:
 class Room:
     """Shared by a client and its views."""
 
-    def __init__(self, account: Account, polls_per_second: float) -> None:
+    def __init__(self, account: Account, polls_per_second: float, clock: Clock) -> None:
         self.account = account
+        self._clock = clock
         self.size = ChunkSize()
         self._polls_per_second = polls_per_second
         self._desks: dict[asyncio.AbstractEventLoop, Desk] = {}
@@ -60,8 +62,8 @@ class Room:
         if desk is None:
             for gone in [other for other in self._desks if other.is_closed()]:
                 del self._desks[gone]
-            poller = Poller(per_second=self._polls_per_second, random=random.random)
-            desk = self._desks[loop] = Desk(poller, InFlight(), Reading())
+            poller = Poller(per_second=self._polls_per_second, clock=self._clock)
+            desk = self._desks[loop] = Desk(poller, InFlight(), Reading(), self._clock)
         return desk
 
     async def close(self) -> None:

@@ -17,12 +17,11 @@ from ..errors import (
 )
 from ..operation import Operation
 from ..operations import Accepted, AddSims, RemoveSims
-from ..pipeline import BeforeSending, Sender
+from ..pipeline import Sender
 from ..protocol import Request
 from .chunks import ChunkSize, is_by_size
 from .job import GroupJob
 from .parts import Part, State
-from .report import Change
 from .room import Desk, MakeSender
 from .together import together
 
@@ -41,6 +40,8 @@ class Sending:
         self._make_sender, self._size = make_sender, size
         self._left: deque[str] = deque()
         self._accepted = self._refused = 0
+        self._leaving: set[Part] = set()
+        """Requests that have left, perhaps, and have no answer yet."""
         self._first_refusal: LinksfieldError | None = None
 
     async def send(self, cards: Iterable[str], *, tolerant: bool = False) -> None:
@@ -106,30 +107,32 @@ class Sending:
 
     async def _sent(self, part: Part) -> Accepted:
         """Send one request; again only where it certainly was not taken."""
-        pause = _FIRST_PAUSE
+        job, pause = self._job, _FIRST_PAUSE
         for tries_left in reversed(range(_TRIES)):
             try:
                 return await self._sender_for(part).send(self._operation(part.cards))
+            except asyncio.CancelledError:
+                if part in self._leaving:
+                    self._in_doubt(part, "it was canceled before the answer came")
+                raise
             except (Throttled, NotSent) as error:
                 unreachable = isinstance(error, NotSent) and not self._accepted
                 if error.carried_out is not False or not tries_left or unreachable:
                     raise
                 await self._forget(part)
-                await asyncio.sleep(pause)
+                self._leaving.discard(part)
+                await job.clock.sleep(pause)
                 pause *= 2
         raise AssertionError("unreachable")
 
     def _sender_for(self, part: Part) -> Sender:
-        journal = self._job.journal
-        change: Change = self._job.change
-        if journal is None:
-            return self._make_sender(None)
-
         async def intend(_: Request) -> None:
-            await journal.intend(part.number, change, part.cards)
+            journal = self._job.journal
+            if journal is not None:
+                await journal.intend(part.number, self._job.change, part.cards)
+            self._leaving.add(part)
 
-        before: BeforeSending = intend
-        return self._make_sender(before)
+        return self._make_sender(intend)
 
     def _operation(self, cards: tuple[str, ...]) -> Operation[Accepted]:
         made = AddSims if self._job.adding else RemoveSims
@@ -173,8 +176,10 @@ class Sending:
             return
         self._accepted += 1
         part.request_id = request_id
-        if self._job.journal is not None:
-            await self._job.journal.accepted(part.number, request_id)
-        self._job.parts.append(part)
-        self._job.opened(part)
-        self._job.stir()
+        try:
+            if self._job.journal is not None:
+                await self._job.journal.accepted(part.number, request_id)
+        finally:
+            self._job.parts.append(part)
+            self._job.opened(part)
+            self._job.stir()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable
 from contextlib import AsyncExitStack
 from typing import Any
 
+import attrs
+
 from ..errors import InvalidInput
-from .cards import Cards, cards_of, digest_of
+from .cards import Cards, cards_of
 from .changes import Changes
 from .job import GroupJob
-from .journal import ChangeJournal
+from .journal import ChangeJournal, Path
 from .members import Members
 from .report import Change, GroupReport, SyncReport
 from .restoring import Restored
@@ -33,7 +34,7 @@ class Sync:
         self,
         *,
         dry_run: bool,
-        journal: str | os.PathLike[str] | None,
+        journal: Path | None,
         allow_empty: bool,
     ) -> SyncReport:
         """Carry it out; a dry run ends where the differences are known."""
@@ -52,8 +53,8 @@ class Sync:
                 return self._plan(await self._members(), (), ())
             kept = None
             if journal is not None:
-                digest = digest_of(self._wanted.iccids)
-                kept = await self._changes.journal(journal, "sync", self._group_id, digest)
+                wanted = self._wanted.iccids
+                kept = await self._changes.journal(journal, "sync", self._group_id, wanted)
             how = "left"
             try:
                 report = await self._carry_out(kept)
@@ -65,8 +66,27 @@ class Sync:
 
     async def _carry_out(self, journal: ChangeJournal | None) -> SyncReport:
         add, remove = self._job("add"), self._job("remove")
+        try:
+            report = await self._changed(add, remove, journal)
+        except BaseException:
+            for job in (add, remove):
+                job.journal = None  # closed by who opened it
+                await job.break_off()
+            raise
+        for job in (add, remove):
+            self._changes.desk().in_flight.release(job)
+        return report
+
+    async def _changed(
+        self, add: GroupJob, remove: GroupJob, journal: ChangeJournal | None
+    ) -> SyncReport:
         not_again: list[set[str]] = [set(), set()]
+        hidden = 0
         if journal is not None:
+            if journal.hidden:
+                # Cards that were to be removed: the group names those that it still has.
+                journal.names.learn((await self._members()).values())
+                hidden = len(journal.hidden)
             restored = [Restored(job, journal) for job in (add, remove)]
             await together(*(one.conclude() for one in restored))
             # A refusal stands, and what goes on may still be carried out.
@@ -77,9 +97,11 @@ class Sync:
         # Adding first: no wanted card is out of the group for longer than it was.
         for job, cards in ((add, plan.to_add), (remove, plan.to_remove)):
             if cards:
+                job.take(cards)
                 await self._changes.send(job, cards, tolerant=True)
         await together(add.drain(), remove.drain())
-        return self._report(plan, [add.report(), remove.report()], await self._members())
+        reports = [add.report(), remove.report()]
+        return attrs.evolve(self._report(plan, reports, await self._members()), hidden=hidden)
 
     def _job(self, change: Change) -> GroupJob:
         return self._changes.job(self._group_id, change, Cards((), 0), self._settings)

@@ -10,6 +10,7 @@ import attrs
 from ..bulk.iccid import clean_iccid
 from ..errors import ConfigurationError, InvalidInput
 from ..masking import mask_iccid, one_line
+from .cards import digest_of
 from .report import Change
 
 VERSION = 1
@@ -52,12 +53,12 @@ def read_token(text: str) -> Token:
     """Read a token; InvalidInput where it is none."""
     try:
         found = json.loads(text)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput("the token is not JSON: give it as `job.token` wrote it") from error
     if not isinstance(found, dict) or found.get("kind") != _KIND:
         raise InvalidInput("the token is not that of a change of a group")
     version = found.get("v")
-    if version != VERSION:
+    if type(version) is not int or version != VERSION:
         raise InvalidInput(
             f"the token has version {one_line(repr(version), 20)}, this release reads {VERSION}"
         )
@@ -74,13 +75,16 @@ def _checked(found: dict[str, Any]) -> Token:
     if change not in ("add", "remove"):
         raise ValueError(change)
     requests = tuple((_text(name), _count(count)) for name, count in found["requests"])
+    iccids = tuple(clean_iccid(_text(one)) for one in found.get("iccids", ()))
+    if iccids and (len(iccids) != found["cards"] or digest_of(iccids) != found["digest"]):
+        raise ValueError("other cards")
     return Token(
         group_id=_text(found["group"]),
         change=change,
         requests=requests,
         cards=_count(found["cards"]),
         digest=_text(found["digest"]),
-        iccids=tuple(clean_iccid(_text(one)) for one in found.get("iccids", ())),
+        iccids=iccids,
     )
 
 

@@ -169,3 +169,16 @@ def test_a_finished_journal_is_told_as_such(cli, valid, cards, tmp_path):
     again = cli(*words)
     assert again.exit_code == 0, again.stderr
     assert "accepted: 0 cards" in again.stdout
+
+
+def test_the_key_of_the_environment_hides_the_cards(cli, valid, cards, tmp_path, monkeypatch):
+    monkeypatch.setenv("LINKSFIELD_JOURNAL_KEY", "a key of sixteen or more")
+    words = ("groups", "sync", "G1002", cards(*valid[:3]), "--journal", str(tmp_path / "run.db"))
+    assert cli(*words).exit_code == 0
+    assert not [card for card in valid[:3] if card.encode() in (tmp_path / "run.db").read_bytes()]
+    told = json.loads(cli(*words, "--json").stdout)
+    assert (told["missing"], told["surplus"], told["hidden"]) == (0, 0, 5)
+    monkeypatch.delenv("LINKSFIELD_JOURNAL_KEY")
+    result = cli(*words)
+    assert result.exit_code == 2
+    assert "the key is needed" in result.stderr

@@ -382,6 +382,24 @@ def test_g02_a_sync_killed_at_random_moments_changes_nothing_needlessly(tmp_path
 
 @posix
 @pytest.mark.timeout(900)
+def test_g02_a_sync_killed_with_hidden_cards_changes_nothing_needlessly(tmp_path: Path) -> None:
+    with SandboxThread(cards=6_000, job_delay=0.2, latency=0.05) as sandbox:
+        cards = good(sandbox, 4_000)
+        surplus, wanted = cards[:2_000], cards[2_000:]
+        sandbox.world.groups[GROUP].members.update(dict.fromkeys([*surplus, *wanted[:500]]))
+        sandbox.world.group_behaviour.delay_spread = 0.3
+        sandbox.faults.rate(0.02, faults.drop_answer(), operation="RemoveSims")
+        key = "a key of sixteen or more"
+        kills = min(KILLS, 5)
+        killed_and_finished(sandbox, tmp_path, wanted, "sync", kills, chunk_size=50, key=key)
+        assert set(members(sandbox)) == set(wanted)
+        assert sandbox.world.needless_changes() == []
+    stored = (tmp_path / "run.db").read_bytes()
+    assert not [card for card in cards if card.encode() in stored]
+
+
+@posix
+@pytest.mark.timeout(900)
 def test_g02_an_add_killed_between_accepted_and_first_poll_goes_on(tmp_path: Path) -> None:
     with SandboxThread(cards=3_000, job_delay=0.3, latency=0.2) as sandbox:
         wanted = good(sandbox, 1_000)

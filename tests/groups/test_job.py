@@ -217,3 +217,60 @@ async def test_what_stays_unknown_gives_its_cards_free_once_told(
     job = await client.groups.remove_sims(group_id=G, iccids=cards, **fast)
     assert (await job).is_done is False or sandbox.world.groups[G].members == {}
     assert first.status().open == 0
+
+
+@pytest.mark.parametrize("at", [1, 2])
+async def test_a_fault_of_who_looks_on_is_not_the_change_s(
+    client, sandbox, cards, fast, at: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[Any] = []
+
+    def progress(status: Any) -> None:
+        seen.append(status)
+        if len(seen) == at:
+            raise ZeroDivisionError
+
+    sandbox.world.group_behaviour.delay = 0.6  # longer than between two calls
+    settings = {"progress": progress, **fast}
+    job = await client.groups.add_sims(group_id=G, iccids=cards, **settings)
+    async with asyncio.timeout(10):
+        assert (await job).is_done
+    assert len(seen) == at
+    assert "progress is not shown any more: ZeroDivisionError" in caplog.text
+
+
+async def test_the_same_change_twice_at_once_with_one_journal(
+    client, sandbox, cards, fast, tmp_path
+) -> None:
+    """The second waits for the end of the first, which has not even begun to send."""
+    settings = {"group_id": G, "iccids": cards, "journal": tmp_path / "run.db", **fast}
+    jobs = await asyncio.gather(*(client.groups.add_sims(**settings) for _ in range(3)))
+    assert all([(await job).is_done for job in jobs])
+    assert len(sandbox.requests.of(AddSims)) == 1
+
+
+async def test_a_journal_is_free_once_nobody_holds_its_job(
+    client, sandbox, cards, fast, tmp_path
+) -> None:
+    settings = {"group_id": G, "iccids": cards, "journal": tmp_path / "run.db", **fast}
+    await client.groups.add_sims(**settings)
+    while not sandbox.requests.of(GetAsyncResult):
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    gc.collect()
+    assert (await (await client.groups.add_sims(**settings))).is_done
+    assert len(sandbox.requests.of(AddSims)) == 1
+
+
+async def test_a_job_of_another_loop_is_not_waited_for(client, cards, fast) -> None:
+    """It would never wake up here."""
+    job = await client.groups.add_sims(group_id=G, iccids=cards, **fast)
+
+    async def elsewhere() -> None:
+        with pytest.raises(ConfigurationError, match="another event loop"):
+            await job
+        with pytest.raises(ConfigurationError, match="another event loop"):
+            await anext(aiter(job))
+
+    await asyncio.to_thread(asyncio.run, elsewhere())
+    assert (await job).is_done

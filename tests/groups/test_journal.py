@@ -8,22 +8,30 @@ from typing import Any
 
 import pytest
 
-from linksfield_async import ConfigurationError, JournalError, JournalRefused
+from linksfield_async import Client, ConfigurationError, JournalError, JournalRefused
+from linksfield_async.bulk import Journal
 from linksfield_async.groups.journal import ChangeJournal, Subject
 from linksfield_async.groups.report import CardChange
 from linksfield_async.groups.room import Desk
 
-ABOUT = Subject(kind="add", partner="P1", endpoint="http://127.0.0.1", group_id="G", digest="d")
+ABOUT = Subject(
+    kind="add",
+    partner="P1",
+    endpoint="http://127.0.0.1",
+    group_id="G",
+    key_check=None,
+    digest="d",
+)
 
 
 @pytest.fixture
 def desk() -> Desk:
-    return Desk(None, None, None)  # type: ignore[arg-type]
+    return Desk(None, None, None, None)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 async def journal(tmp_path: Path, desk: Desk) -> AsyncIterator[ChangeJournal]:
-    journal = ChangeJournal(tmp_path / "run.db", desk)
+    journal = ChangeJournal(tmp_path / "run.db", desk, ())
     await journal.open(ABOUT)
     yield journal
     await journal.close("left")
@@ -32,7 +40,7 @@ async def journal(tmp_path: Path, desk: Desk) -> AsyncIterator[ChangeJournal]:
 async def reopened(tmp_path: Path, desk: Desk, **about: Any) -> ChangeJournal:
     import attrs
 
-    journal = ChangeJournal(tmp_path / "run.db", desk)
+    journal = ChangeJournal(tmp_path / "run.db", desk, ())
     await journal.open(attrs.evolve(ABOUT, **about))
     return journal
 
@@ -76,6 +84,7 @@ async def test_one_at_a_time_and_for_its_owner_only(
         ({"endpoint": "http://other"}, "endpoint"),
         ({"group_id": "H"}, "group G, not H"),
         ({"digest": "e"}, "other cards than these"),
+        ({"key_check": b"1"}, "with plain ICCIDs"),
     ],
 )
 async def test_another_change_is_refused(
@@ -119,10 +128,36 @@ async def test_what_cannot_be_written_is_an_error(
     with pytest.raises(JournalError, match="closed"):
         await journal.forget(1)
     with pytest.raises(JournalError, match="cannot be opened"):
-        await ChangeJournal(tmp_path / "no" / "run.db", desk).open(ABOUT)
+        await ChangeJournal(tmp_path / "no" / "run.db", desk, ()).open(ABOUT)
 
 
 @pytest.mark.parametrize("path", ["", 5, None])
 def test_what_is_no_path(desk: Desk, path: Any) -> None:
-    with pytest.raises(ConfigurationError, match="must be a path"):
-        ChangeJournal(path, desk)
+    with pytest.raises(ConfigurationError, match="must be a path|is empty"):
+        ChangeJournal(path, desk, ())
+
+
+def test_settings_of_bulk_runs_that_mean_nothing_here(desk: Desk) -> None:
+    with pytest.raises(ConfigurationError, match="settle_for"):
+        ChangeJournal(Journal("run.db", quarantine=5), desk, ())
+    with pytest.raises(ConfigurationError, match="16 characters"):
+        ChangeJournal(Journal("run.db", key="short"), desk, ())
+
+
+async def test_a_full_disk_is_told_and_keeps_no_client_from_closing(
+    sandbox, cards, fast, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    settings = {"group_id": "G1003", "iccids": cards, "journal": tmp_path / "run.db", **fast}
+    async with Client(sandbox.account) as client:
+        job = await client.groups.add_sims(**settings)
+        with monkeypatch.context() as patch:
+            patch.setattr(ChangeJournal, "_execute", full)
+            with pytest.raises(JournalError, match="full"):
+                await job
+            await client.close()
+    async with Client(sandbox.account) as client:
+        assert (await (await client.groups.add_sims(**settings))).is_done
+    assert sandbox.world.needless_changes() == []

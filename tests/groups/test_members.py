@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,13 +18,13 @@ class Lists:
         self.gate = asyncio.Event()
         self.error: Exception | None = None
 
-    async def send(self, operation: Any) -> tuple[str, ...]:
+    async def exchange(self, operation: Any) -> Any:
         self.begun += 1
         number = self.begun
         await self.gate.wait()
         if self.error is not None:
             raise self.error
-        return (f"{operation.group_id}-{number}F",)
+        return SimpleNamespace(result=(f"{operation.group_id}-{number}F",), raw={})
 
 
 async def test_a_reading_that_began_before_does_not_count() -> None:

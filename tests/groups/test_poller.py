@@ -19,6 +19,7 @@ from linksfield_async.groups.parts import Part, State
 from linksfield_async.groups.poller import Poller
 from linksfield_async.groups.settings import Settings
 from linksfield_async.operations import AsyncResult, SimResult
+from linksfield_async.resilience.clock import Clock
 
 
 @attrs.define
@@ -50,6 +51,9 @@ class Job:
     def part_ended(self, part: Part) -> None:
         self.ended.set_result(part)
 
+    def stir(self) -> None:
+        pass
+
     def broke(self, error: BaseException) -> None:
         if not self.ended.done():
             self.ended.set_exception(error)
@@ -60,7 +64,7 @@ class Job:
 
 @pytest.fixture
 async def poller() -> AsyncIterator[Poller]:
-    poller = Poller(per_second=1_000, random=lambda: 0.5)
+    poller = Poller(per_second=1_000, clock=Clock(random=lambda: 0.5))
     yield poller
     await poller.close()
 
@@ -135,7 +139,7 @@ async def test_a_bug_is_told_to_who_waits(poller: Poller) -> None:
 
 
 async def test_closing_tells_who_waits() -> None:
-    poller = Poller(per_second=1_000, random=lambda: 0.5)
+    poller = Poller(per_second=1_000, clock=Clock(random=lambda: 0.5))
     job = Job("pending")
     poller.add(job.part(), 0.01)
     await asyncio.sleep(0.03)
@@ -146,13 +150,14 @@ async def test_closing_tells_who_waits() -> None:
         poller.add(job.part(), 0.01)
 
 
-async def test_one_task_and_none_when_nothing_is_open(poller: Poller) -> None:
+async def test_one_task_with_its_timer_and_none_when_nothing_is_open(poller: Poller) -> None:
     before = len(asyncio.all_tasks())
     jobs = [Job("success") for _ in range(100)]
     for number, job in enumerate(jobs):
         poller.add(job.part(f"R{number}"), 0.01)
     await asyncio.sleep(0)
-    assert len(asyncio.all_tasks()) == before + 1
+    await asyncio.sleep(0)
+    assert len(asyncio.all_tasks()) == before + 2
     await asyncio.gather(*(job.ended for job in jobs))
     await asyncio.sleep(0.01)
     assert len(asyncio.all_tasks()) == before

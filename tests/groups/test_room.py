@@ -6,10 +6,11 @@ import pytest
 
 from linksfield_async import Account, ClientClosed
 from linksfield_async.groups.room import Room
+from linksfield_async.resilience.clock import Clock
 
 
 def test_a_desk_for_each_loop_and_none_kept_of_closed_ones() -> None:
-    room = Room(Account("P1"), 50.0)
+    room = Room(Account("P1"), 50.0, Clock())
 
     async def desk() -> object:
         assert room.desk() is room.desk()
@@ -21,7 +22,7 @@ def test_a_desk_for_each_loop_and_none_kept_of_closed_ones() -> None:
 
 
 async def test_a_closed_room_has_no_desk() -> None:
-    room = Room(Account("P1"), 50.0)
+    room = Room(Account("P1"), 50.0, Clock())
     room.desk()
     await room.close()
     await room.close()

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from linksfield_async import InvalidInput
+from linksfield_async.groups.cards import digest_of
 from linksfield_async.groups.tokens import Token, read_token
 
 FEW = tuple(f"8985{n:015d}" for n in range(20))
@@ -16,7 +17,7 @@ def token(iccids: tuple[str, ...] = FEW) -> Token:
         change="add",
         requests=(("REQ1", 12), ("REQ2", 8)),
         cards=len(iccids),
-        digest="d",
+        digest=digest_of(iccids),
         iccids=iccids,
     )
 
@@ -44,6 +45,11 @@ def test_many_iccids_do_not_stand_in_it() -> None:
         ({"requests": [["", 1]]}, "incomplete"),
         ({"cards": True}, "incomplete"),
         ({"iccids": ["x"]}, "ICCID"),
+        ({"iccids": FEW[1:]}, "was changed"),
+        ({"iccids": ["8985999999999999999", *FEW[1:]]}, "was changed"),
+        ({"digest": "d"}, "was changed"),
+        ({"cards": 19}, "was changed"),
+        ({"v": True}, "version True"),
     ],
 )
 def test_what_is_wrong_is_told(change: dict[str, object], told: str) -> None:
@@ -52,7 +58,7 @@ def test_what_is_wrong_is_told(change: dict[str, object], told: str) -> None:
         read_token(text)
 
 
-@pytest.mark.parametrize("text", ["", "x", "[]", "null", None, 5])
+@pytest.mark.parametrize("text", ["", "x", "[" * 100_000, "9" * 5_000, "[]", "null", None, 5])
 def test_what_is_no_token(text: object) -> None:
     with pytest.raises(InvalidInput):
         read_token(text)  # type: ignore[arg-type]

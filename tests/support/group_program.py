@@ -21,14 +21,26 @@ def program(**settings: Any) -> subprocess.Popen[bytes]:
 
 
 async def _run(
-    *, url: str, group: str, cards: str, journal: str, kind: str = "sync", **settings: Any
+    *,
+    url: str,
+    group: str,
+    cards: str,
+    journal: str,
+    kind: str = "sync",
+    key: str | None = None,
+    **settings: Any,
 ) -> None:
     from linksfield_async import Account, Client, Endpoints
+    from linksfield_async.bulk import Journal
 
     account = Account("P000270", endpoints=Endpoints.at(url))
     iccids = Path(cards).read_text().split()
     async with Client(account) as client:
-        given: dict[str, Any] = {"group_id": group, "iccids": iccids, "journal": journal}
+        given: dict[str, Any] = {
+            "group_id": group,
+            "iccids": iccids,
+            "journal": Journal(journal, key=key),
+        }
         if kind == "sync":
             report = await client.groups.sync(**given, **settings)
         else:
