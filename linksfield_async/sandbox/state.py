@@ -25,6 +25,7 @@ from .plans import Plan, plan_of
 from .records import (
     Group,
     Job,
+    Message,
     NeedlessChange,
     Order,
     Payment,
@@ -48,6 +49,7 @@ _PARTS: Mapping[str, Any] = {
     "subscriptions": list[Subscription],
     "groups": list[Group],
     "jobs": list[Job],
+    "messages": list[Message],
     "needless": list[NeedlessChange],
     "suspended": list[str],
     "agenda": list[Planned],
@@ -85,6 +87,7 @@ def export_state(world: World) -> dict[str, Any]:
         "subscriptions": [writing.part(one) for one in ledger.subscriptions],
         "groups": [writing.whole(group) for group in world.groups.values()],
         "jobs": [writing.part(job) for job in world.jobs.values()],
+        "messages": [writing.part(one) for one in world.messages.values()],
         "needless": [writing.part(change) for change in world.needless_changes()],
         "suspended": sorted(world.suspended),
         "agenda": [[when.isoformat(), kind, key] for when, kind, key in world.clock.planned()],
@@ -204,6 +207,7 @@ def _put(world: World, parts: Mapping[str, Any]) -> None:
         if job.outcomes is None:
             for iccid in job.iccids:
                 job.group.announce(iccid, adding=job.adding)
+    world.messages = {one.event: one for one in parts["messages"]}
     world.suspended = set(parts["suspended"])
     world.replace_needless(parts["needless"])
     world.clock.restore(parts["now"], parts["agenda"])
