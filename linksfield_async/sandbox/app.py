@@ -160,15 +160,21 @@ class Sandbox:
         """Listen; `async with` does this."""
         await self._server.start()
         if self._keeper is not None:
-            self._keeper.start()
+            try:
+                self._keeper.start()
+            except BaseException:
+                await self._server.close()
+                raise
         self.notifications.start()
 
     async def close(self) -> None:
         """Stop listening and end what is under way; the state stays readable."""
-        await self.notifications.close()
-        await self._server.close()
-        if self._keeper is not None:
-            await self._keeper.close()
+        try:
+            await self.notifications.close()
+            await self._server.close()
+        finally:
+            if self._keeper is not None:
+                await self._keeper.close()
 
     async def __aenter__(self) -> Self:
         await self.start()

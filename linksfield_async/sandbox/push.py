@@ -12,10 +12,12 @@ import asyncio
 import base64
 import hmac
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -24,6 +26,7 @@ import attrs
 
 from ..account import is_loopback
 from ..errors import ConfigurationError
+from ..masking import one_line
 from .records import Message, Order
 from .world import World
 
@@ -76,7 +79,7 @@ class PushScheme:
 _READ_KEY: Mapping[str, Callable[[str], bytes]] = {
     "text": str.encode,
     "hex": bytes.fromhex,
-    "base64": base64.b64decode,
+    "base64": partial(base64.b64decode, validate=True),
 }
 _WRITE: Mapping[str, Callable[[bytes], str]] = {
     "hex": bytes.hex,
@@ -128,6 +131,36 @@ def pause_after(attempt: int) -> timedelta:
     return WITHIN * (2 * attempt) / (ATTEMPTS * (ATTEMPTS - 1))
 
 
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"notify_url is no address: {one_line(str(error))}") from error
+    if parts.scheme not in ("http", "https") or port == 0:
+        raise ConfigurationError("notify_url must be like http://127.0.0.1:8000/path")
+    if not is_loopback(host):
+        raise ConfigurationError("notify_url must be an address of this machine")
+
+
+def _check_key(key: str, key_id: str, scheme: Scheme) -> None:
+    """Sign once: what cannot be signed with would fail with each message, unseen."""
+    if not re.fullmatch(r"[!-+\-.0-~]{1,128}", key_id):
+        raise ConfigurationError(
+            "notification_key_id must be visible ASCII text without / and comma"
+        )
+    if not key:
+        raise ConfigurationError("notification_key must not be empty")
+    try:
+        push_signature({}, "0", key, scheme)
+    except (ValueError, KeyError):
+        # The error's text may hold the key.
+        raise ConfigurationError(
+            f"notification_key cannot be read as key={one_line(scheme.key)}, or the scheme is "
+            "unknown"
+        ) from None
+
+
 class Notifications:
     """`sandbox.notifications`: what is due, what was sent, and sending by hand."""
 
@@ -140,13 +173,15 @@ class Notifications:
         key_id: str = "sandbox",
         scheme: Scheme | None = None,
     ) -> None:
-        if url is not None and not is_loopback(urlsplit(url).hostname or ""):
-            raise ConfigurationError("notify_url must be an address of this machine")
+        scheme = scheme or PushScheme()
+        if url is not None:
+            _check_url(url)
+            _check_key(key, key_id, scheme)
         self._world = world
         self._url = url
         self._key = key
         self._key_id = key_id
-        self._scheme = scheme or PushScheme()
+        self._scheme = scheme
         self._task: asyncio.Task[None] | None = None
         self._session: aiohttp.ClientSession | None = None
         self.deliveries: list[Delivery] = []

@@ -103,10 +103,20 @@ def import_state(world: World, state: Mapping[str, Any]) -> None:
                 f"the state is of a sandbox with {name}={settings[name]!r}, not {value!r}"
             )
     parts = _read(state)
-    for _, kind, _ in parts["agenda"]:
+    _check_agenda(world, parts)
+    _put(world, parts)
+
+
+def _check_agenda(world: World, parts: Mapping[str, Any]) -> None:
+    keys = {
+        "renewal": {subscription.sub_id for subscription in parts["subscriptions"]},
+        "job": {job.request_id for job in parts["jobs"]},
+    }
+    for _, kind, key in parts["agenda"]:
         if not world.clock.knows(kind):
             raise ConfigurationError(f"the state's agenda has something unknown: {one_line(kind)}")
-    _put(world, parts)
+        if kind in keys and key not in keys[kind]:
+            raise ConfigurationError(f"the state's agenda has an unknown {kind}: {one_line(key)}")
 
 
 def _settings(world: World) -> dict[str, Any]:
@@ -149,6 +159,7 @@ def _read(state: Mapping[str, Any]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     converter = make_converter(forbid_extra_keys=True)
     converter.register_structure_hook(Plan, lambda code, _: _need(plan_of(code)))
+    converter.register_structure_hook(datetime, lambda text, _: _moment(text))
     for name, kind in _PARTS.items():
         try:
             parts[name] = converter.structure(state[name], kind)
@@ -169,6 +180,13 @@ def _need(plan: Plan | None) -> Plan:
     if plan is None:
         raise ValueError("a plan is unknown")
     return plan
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time has no time zone")
+    return moment
 
 
 def _refer(converter: Converter, name: str, records: Any) -> None:

@@ -216,6 +216,24 @@ async def test_without_an_address_nothing_is_due() -> None:
             await sandbox.notifications.send(sandbox.world.orders[0])
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"notify_url": "http://[::1"}, "is no address"),
+        ({"notify_url": "http://127.0.0.1:99999/"}, "is no address"),
+        ({"notify_url": "ftp://127.0.0.1/"}, "must be like http"),
+        ({"notification_key_id": "a/b"}, "notification_key_id must be"),
+        ({"notification_key_id": "a\r\nx: y"}, "notification_key_id must be"),
+        ({"notification_key": ""}, "must not be empty"),
+        ({"notification_key": "zz", "notification_scheme": SignatureScheme(key="hex")}, "key=hex"),
+        ({"notification_key": "=", "notification_scheme": SignatureScheme(key="base64")}, "base64"),
+    ],
+)
+def test_what_could_never_be_sent_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Sandbox(**{"notify_url": "http://127.0.0.1:1/", **settings})
+
+
 def test_only_to_this_machine() -> None:
     with pytest.raises(ConfigurationError, match="this machine"):
         Sandbox(notify_url="http://example.com/push")
