@@ -12,6 +12,7 @@ from typing import Any, overload
 import attrs
 
 from ..errors import ConfigurationError
+from ..masking import one_line
 from ..operation import Operation
 from ..operations import OPERATIONS
 from .answers import Refusal, dump
@@ -57,9 +58,10 @@ class Received:
 
 def operation_name(operation: type[Operation[Any]] | str) -> str:
     """Give an operation's name; refuse one that does not exist."""
-    name = operation if isinstance(operation, str) else operation.__name__
+    name = operation if isinstance(operation, str) else getattr(operation, "__name__", None)
     if name not in _NAMES:
-        raise ConfigurationError(f"no operation is called {name!r}")
+        told = repr(operation) if name is None else repr(name)
+        raise ConfigurationError(f"no operation is called {one_line(told)}")
     return name
 
 
