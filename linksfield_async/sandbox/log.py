@@ -59,9 +59,10 @@ class Received:
 def operation_name(operation: type[Operation[Any]] | str) -> str:
     """Give an operation's name; refuse one that does not exist."""
     name = operation if isinstance(operation, str) else getattr(operation, "__name__", None)
+    if not isinstance(name, str):
+        raise ConfigurationError(f"an operation is a class or a name, not {operation!r}")
     if name not in _NAMES:
-        told = repr(operation) if name is None else repr(name)
-        raise ConfigurationError(f"no operation is called {one_line(told)}")
+        raise ConfigurationError(f"no operation is called {one_line(repr(name))}")
     return name
 
 

@@ -166,7 +166,7 @@ def _read(state: Mapping[str, Any]) -> dict[str, Any]:
             _refer(converter, name, parts[name])
         except KeyError as error:
             raise ConfigurationError(f"the state lacks {name} or what it points to") from error
-        except (BaseValidationError, ValueError, TypeError, IndexError) as error:
+        except (BaseValidationError, ValueError, TypeError, IndexError, AttributeError) as error:
             why = "; ".join(transform_error(error, name)[:3]) if _told(error) else str(error)
             raise ConfigurationError(f"the state is broken: {one_line(why)}") from error
     return parts
