@@ -33,7 +33,7 @@ from .world import World
 class Sandbox:
     """A stateful stand-in for the service: `async with Sandbox(cards=10_000) as sandbox: …`.
 
-    The same seed and the same calls give the same ids, secrets and answers.
+    The same seed and the same calls, one after another, give the same ids, secrets and answers.
 
     `cards`           how many ICCIDs there are, of all kinds
     `partner_code`    the partner who may call; a second one owns the foreign cards

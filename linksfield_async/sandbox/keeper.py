@@ -45,10 +45,10 @@ class Keeper:
         if task is None:
             return
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
         try:
             try:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
                 self._world.clock.run_due()
             finally:
                 self._file.write(export_state(self._world))

@@ -94,7 +94,8 @@ class RequestLog(Sequence[Received]):
     def transcript(self) -> list[str]:
         """Write a line for each kept request, without what differs from run to run.
 
-        That is times, signs and addresses; the same seed and the same calls give the same lines.
+        That is times, signs and addresses; the same seed and the same calls, one after another,
+        give the same lines.
         """
         return [
             f"{shown(request)} carried_out={request.carried_out} {_digest(request.params)}"

@@ -1,5 +1,6 @@
 """A sandbox that is started again finds its world as it left it."""
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -88,6 +89,18 @@ async def test_two_sandboxes_on_one_file(path, tmp_path):
     await again.start()
     await again.close()
     assert len(json.loads(path.read_text())["orders"]) == 2
+
+
+async def test_the_lock_is_given_back_whatever_fails(path, monkeypatch):
+    monkeypatch.setattr(keeper, "INTERVAL", 0.001)
+    sandbox = Sandbox(cards=50, state=path)
+    await sandbox.start()
+    sandbox.world.suspended |= {5, "text"}  # cannot be sorted: nothing can be written
+    await asyncio.sleep(0.05)
+    with pytest.raises(TypeError):
+        await sandbox.close()
+    async with Sandbox(cards=50, state=path):
+        pass
 
 
 async def test_a_folder_that_is_not_there_is_told_at_the_start(path):
