@@ -77,7 +77,10 @@ async def test_good_file(write, caller_of):
             f'[[fault]]\nkind = "slow"\ntimes = 1\nseconds = 1{"0" * 400}',
             "seconds, from 0 to a year",
         ),
-        ("[[limit]]\nper_second = 5\noperation = 5", "limit 1: an operation is a class or a name, not 5"),
+        (
+            "[[limit]]\nper_second = 5\noperation = 5",
+            "limit 1: an operation is a class or a name, not 5",
+        ),
         ('[groups]\nwords = "x"', "groups: words must say a word for each"),
         ("[groups]\ncard_words = {success = 1}", "groups: card_words must say a word for each"),
         ("[groups]\nmissing = [5]", "groups: missing and extra must hold ICCIDs as texts"),
