@@ -176,3 +176,8 @@ def test_pairs_are_left_alone_where_the_text_is_long() -> None:
 @pytest.mark.parametrize("given", ["", "x", "z" * 32, "1" * 31, "中" * 32, "=" * 24])
 def test_what_is_no_digest(given: str) -> None:
     assert "not an MD5 digest" in likeness(PARAMS, given).differences[-1]
+
+
+def test_ten_thousand_parameters_take_no_hours() -> None:
+    params = {f"p{number}": "x" for number in range(10_000)}
+    assert likeness(params, "a" * 32, places=dict.fromkeys(params, "body")).text is None

@@ -134,7 +134,8 @@ def of_places(places: Mapping[str, str]) -> Iterator[Mistake]:
 
 
 def _without(names: list[str]) -> Callable[[Params], Params]:
-    return lambda params: {name: value for name, value in params.items() if name not in names}
+    left_out = frozenset(names)
+    return lambda params: {name: one for name, one in params.items() if name not in left_out}
 
 
 def _with(name: str, value: str) -> Callable[[Params], Params]:
@@ -173,9 +174,13 @@ _SEEN = {
 }
 
 
+MOST_LEFT_OUT = 64
+"""Parameters up to which each is left out in turn: no operation has half as many."""
+
+
 def of_fields(params: Params) -> Iterator[Mistake]:
     """Miss a parameter, or sign another value than was sent."""
-    for name in params:
+    for name in params if len(params) <= MOST_LEFT_OUT else ():
         yield Mistake(f"the parameter {name} is missing from what was signed", _without([name]))
     for name, values in _SEEN.items():
         for value in values:

@@ -60,6 +60,8 @@ class Expected:
     statuses: tuple[str, ...] = ("1", "2")
     """The order's status words that mean paid: as in the documented list of a card's orders
     (waiting, in use); that the order look-up uses the same words is assumed."""
+    not_yet: tuple[str, ...] = ("0",)
+    """Those that mean not paid yet, so that it is asked again (assumed: nothing documents them)."""
 
     def __attrs_post_init__(self) -> None:
         if not (self.order_id or self.purchase_order_id):
@@ -106,6 +108,8 @@ async def _compare(client: Asked, expected: Expected) -> None:
     }
     refuse(differences(shown, expected), "the service shows another order")
     if order.status is not None and order.status not in expected.statuses:
+        if order.status in expected.not_yet:
+            raise OrderNotVisible("the service does not show the order as paid yet")
         refuse({"status": "differs"}, "the service shows an order that is not paid")
     if expected.pay_id:
         _add_payment(shown, await client.payment.query_result(pay_id=expected.pay_id), expected)

@@ -33,7 +33,7 @@ from .world import World
 class Sandbox:
     """A stateful stand-in for the service: `async with Sandbox(cards=10_000) as sandbox: …`.
 
-    The same seed and the same calls give the same ids, secrets and answers.
+    The same seed and the same calls, one after another, give the same ids, secrets and answers.
 
     `cards`           how many ICCIDs there are, of all kinds
     `partner_code`    the partner who may call; a second one owns the foreign cards
@@ -160,15 +160,21 @@ class Sandbox:
         """Listen; `async with` does this."""
         await self._server.start()
         if self._keeper is not None:
-            self._keeper.start()
+            try:
+                self._keeper.start()
+            except BaseException:
+                await self._server.close()
+                raise
         self.notifications.start()
 
     async def close(self) -> None:
         """Stop listening and end what is under way; the state stays readable."""
-        await self.notifications.close()
-        await self._server.close()
-        if self._keeper is not None:
-            await self._keeper.close()
+        try:
+            await self.notifications.close()
+            await self._server.close()
+        finally:
+            if self._keeper is not None:
+                await self._keeper.close()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -56,13 +56,30 @@ def _count(least: int) -> Check:
 def _reasons(cards: Mapping[str, str] | Iterable[str]) -> Mapping[str, str]:
     if isinstance(cards, str):
         raise ConfigurationError("failing must be a list of ICCIDs or say a reason for each")
-    return dict(cards) if isinstance(cards, Mapping) else dict.fromkeys(cards, _FAILED)
+    reasons = dict(cards) if isinstance(cards, Mapping) else dict.fromkeys(cards, _FAILED)
+    if not _are_texts((*reasons, *reasons.values())):
+        raise ConfigurationError("failing must hold ICCIDs and reasons as texts")
+    return reasons
 
 
 def _texts(cards: Iterable[str]) -> tuple[str, ...]:
     if isinstance(cards, str):
         raise ConfigurationError("missing and extra must be lists of ICCIDs, not one text")
-    return tuple(cards)
+    texts = tuple(cards)
+    if not _are_texts(texts):
+        raise ConfigurationError("missing and extra must hold ICCIDs as texts")
+    return texts
+
+
+def _are_texts(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _words(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, Mapping) or not _are_texts((*value, *value.values())):
+        raise ConfigurationError(
+            f"{attribute.name} must say a word for each word it replaces, as texts, not {value!r}"
+        )
 
 
 @attrs.define(kw_only=True)
@@ -97,9 +114,9 @@ class GroupBehaviour:
     """Whether cards that the result leaves out are changed nevertheless."""
     extra: tuple[str, ...] = attrs.field(default=(), converter=_texts, repr=False)
     """ICCIDs that stand in the result although nobody asked for them."""
-    words: Mapping[str, str] = attrs.field(factory=dict)
+    words: Mapping[str, str] = attrs.field(factory=dict, validator=_words)
     """Other words for the states of a job: pending, processing, success, partial, failed."""
-    card_words: Mapping[str, str] = attrs.field(factory=dict)
+    card_words: Mapping[str, str] = attrs.field(factory=dict, validator=_words)
     """Other words for what became of a card: success, failed."""
     result_delay: float = attrs.field(default=0.0, validator=seconds)
     """Seconds after the acceptance during which the request id is unknown."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -16,6 +17,8 @@ from ..errors import ConfigurationError
 
 START = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
 """When every sandbox starts, so that the dates in its answers are the same in every run."""
+
+_log = logging.getLogger(__name__)
 
 Planned: TypeAlias = tuple[datetime, str, str]
 """When something happens, what, and to what: a moment, a kind and a key."""
@@ -116,6 +119,14 @@ class Clock:
                 self._during = None
         if failures:
             raise ExceptionGroup("what fell due in the sandbox failed", failures)
+
+    def run_due_told(self) -> None:
+        """Let happen what has fallen due; where some of it raises, the log tells."""
+        try:
+            self.run_due()
+        except* Exception as failures:
+            # Whoever lets it happen has no part in it, and goes on.
+            _log.error("what fell due in the sandbox failed", exc_info=failures)
 
     def planned(self) -> list[Planned]:
         """List what is planned, earliest first."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +18,6 @@ from .shop import Shop
 from .stripe import Stripe
 from .stripe_http import STRIPE_PREFIX, StripeHttp
 from .world import World
-
-_log = logging.getLogger(__name__)
 
 Handler = Callable[[Any, str], Data]
 
@@ -42,7 +39,7 @@ class Dispatcher:
 
     def answer(self, method: str, raw_path: str, query: str, body: bytes) -> Answer:
         """Answer one request; every refusal comes in the documented failure shape."""
-        self._run_due()
+        self._world.clock.run_due_told()
         answer = Answer(200, b"")
         try:
             if raw_path.startswith(STRIPE_PREFIX):
@@ -52,13 +49,6 @@ class Dispatcher:
         except Refusal as refusal:
             self._refuse(answer, refusal)
         return answer
-
-    def _run_due(self) -> None:
-        try:
-            self._world.clock.run_due()
-        except* Exception as failures:
-            # The one who asks has no part in it: told in the log, and the request goes on.
-            _log.error("what fell due in the sandbox failed", exc_info=failures)
 
     def operation_of(self, method: str, raw_path: str) -> str | None:
         """Name the operation that stands on a path, or None."""

@@ -18,6 +18,7 @@ import attrs
 
 from ..errors import ConfigurationError
 from .answers import dump, failure
+from .settings import A_YEAR
 
 Ending: TypeAlias = Literal["answered", "dropped", "cut", "stalled"]
 Odd: TypeAlias = Literal[
@@ -66,8 +67,8 @@ class Fault:
 
 
 def _wait(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-        raise ConfigurationError(f"{name} must be seconds, 0 or more, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= A_YEAR:
+        raise ConfigurationError(f"{name} must be seconds, from 0 to a year, not {value!r}")
     return value
 
 

@@ -38,16 +38,21 @@ class Ids:
     """Mints ids; which one comes next depends on the seed and the calls before alone."""
 
     def __init__(self, seed: int) -> None:
+        self._seed = seed
         self._dice = dice(seed, "ids")
         self._numbers: dict[str, int] = {}
         self.publishable_key = "pk_test_" + self._text(24)
 
-    def _text(self, length: int) -> str:
-        return "".join(self._dice.choices(_ALPHABET, k=length))
+    def _text(self, length: int, chance: random.Random | None = None) -> str:
+        return "".join((chance or self._dice).choices(_ALPHABET, k=length))
 
     def token(self, kind: str, length: int = 24) -> str:
         """Mint an id such as `pm_…`, `sub_…` or `ch_…`."""
         return f"{kind}_{self._text(length)}"
+
+    def token_apart(self, kind: str, length: int = 24) -> str:
+        """Mint an id of which no other depends: for what happens in no order that repeats."""
+        return f"{kind}_{self._text(length, dice(self._seed, f'{kind} {self.number(kind)}'))}"
 
     def client_secret(self, kind: str) -> str:
         """Mint the client secret of a payment intent (`pi`) or a setup intent (`seti`)."""

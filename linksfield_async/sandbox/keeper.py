@@ -35,7 +35,8 @@ class Keeper:
                 raise ConfigurationError(f"{file.path}: {error}") from error
 
     def start(self) -> None:
-        """Save now and then from now on."""
+        """Save now and then from now on; refused where another sandbox uses the file."""
+        self._file.hold()
         self._task = asyncio.get_running_loop().create_task(self._keep())
 
     async def close(self) -> None:
@@ -44,12 +45,15 @@ class Keeper:
         if task is None:
             return
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
         try:
-            self._world.clock.run_due()
+            try:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+                self._world.clock.run_due()
+            finally:
+                self._file.write(export_state(self._world))
         finally:
-            self._file.write(export_state(self._world))
+            self._file.let_go()
 
     async def _keep(self) -> None:
         wait = INTERVAL

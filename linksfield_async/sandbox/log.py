@@ -12,6 +12,7 @@ from typing import Any, overload
 import attrs
 
 from ..errors import ConfigurationError
+from ..masking import one_line
 from ..operation import Operation
 from ..operations import OPERATIONS
 from .answers import Refusal, dump
@@ -57,9 +58,11 @@ class Received:
 
 def operation_name(operation: type[Operation[Any]] | str) -> str:
     """Give an operation's name; refuse one that does not exist."""
-    name = operation if isinstance(operation, str) else operation.__name__
+    name = operation if isinstance(operation, str) else getattr(operation, "__name__", None)
+    if not isinstance(name, str):
+        raise ConfigurationError(f"an operation is a class or a name, not {operation!r}")
     if name not in _NAMES:
-        raise ConfigurationError(f"no operation is called {name!r}")
+        raise ConfigurationError(f"no operation is called {one_line(repr(name))}")
     return name
 
 
@@ -91,7 +94,8 @@ class RequestLog(Sequence[Received]):
     def transcript(self) -> list[str]:
         """Write a line for each kept request, without what differs from run to run.
 
-        That is times, signs and addresses; the same seed and the same calls give the same lines.
+        That is times, signs and addresses; the same seed and the same calls, one after another,
+        give the same lines.
         """
         return [
             f"{shown(request)} carried_out={request.carried_out} {_digest(request.params)}"

@@ -25,6 +25,11 @@ MOST_EXPLAINED = 256 * 1024
 """Bytes of a capture that are explained; larger ones would hold up everybody else."""
 
 
+def is_inspected(raw_path: str) -> bool:
+    """Tell whether a page is the inspector's."""
+    return raw_path not in (EXPLAIN, OPENAPI)
+
+
 class Pages:
     """Answers what is not the service's business."""
 

@@ -12,10 +12,12 @@ import asyncio
 import base64
 import hmac
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -24,7 +26,8 @@ import attrs
 
 from ..account import is_loopback
 from ..errors import ConfigurationError
-from .records import Order
+from ..masking import one_line
+from .records import Message, Order
 from .world import World
 
 ATTEMPTS = 30
@@ -76,7 +79,7 @@ class PushScheme:
 _READ_KEY: Mapping[str, Callable[[str], bytes]] = {
     "text": str.encode,
     "hex": bytes.fromhex,
-    "base64": base64.b64decode,
+    "base64": partial(base64.b64decode, validate=True),
 }
 _WRITE: Mapping[str, Callable[[bytes], str]] = {
     "hex": bytes.hex,
@@ -123,18 +126,39 @@ class Delivery:
         return self.status is not None and 200 <= self.status < 300
 
 
-@attrs.define
-class _Due:
-    event: int
-    fields: Mapping[str, Any]
-    first: datetime
-    at: datetime
-    attempt: int = 1
-
-
 def pause_after(attempt: int) -> timedelta:
     """Give the pause after a failed attempt: growing, so that all of them fill 24 hours."""
     return WITHIN * (2 * attempt) / (ATTEMPTS * (ATTEMPTS - 1))
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"notify_url is no address: {one_line(str(error))}") from error
+    if parts.scheme not in ("http", "https") or port == 0:
+        raise ConfigurationError("notify_url must be like http://127.0.0.1:8000/path")
+    if not is_loopback(host):
+        raise ConfigurationError("notify_url must be an address of this machine")
+
+
+def _check_key(key: str, key_id: str, scheme: Scheme) -> None:
+    """Sign once: what cannot be signed with would fail with each message, unseen."""
+    if not re.fullmatch(r"[!-+\-.0-~]{1,128}", key_id):
+        raise ConfigurationError(
+            "notification_key_id must be visible ASCII text without / and comma"
+        )
+    if not key:
+        raise ConfigurationError("notification_key must not be empty")
+    try:
+        push_signature({}, "0", key, scheme)
+    except (ValueError, KeyError):
+        # The error's text may hold the key.
+        raise ConfigurationError(
+            f"notification_key cannot be read as key={one_line(scheme.key)}, or the scheme is "
+            "unknown"
+        ) from None
 
 
 class Notifications:
@@ -149,15 +173,15 @@ class Notifications:
         key_id: str = "sandbox",
         scheme: Scheme | None = None,
     ) -> None:
-        if url is not None and not is_loopback(urlsplit(url).hostname or ""):
-            raise ConfigurationError("notify_url must be an address of this machine")
+        scheme = scheme or PushScheme()
+        if url is not None:
+            _check_url(url)
+            _check_key(key, key_id, scheme)
         self._world = world
         self._url = url
         self._key = key
         self._key_id = key_id
-        self._scheme = scheme or PushScheme()
-        self._due: list[_Due] = []
-        self._events = 0
+        self._scheme = scheme
         self._task: asyncio.Task[None] | None = None
         self._session: aiohttp.ClientSession | None = None
         self.deliveries: list[Delivery] = []
@@ -168,9 +192,9 @@ class Notifications:
     @property
     def waiting(self) -> int:
         """How many messages were not taken yet and will be sent, or sent again."""
-        return len(self._due)
+        return len(self._world.messages)
 
-    def fields_of(self, order: Order) -> dict[str, Any]:
+    def fields_of(self, order: Order) -> dict[str, str | None]:
         """Give the members of a message about an order (invented), but for those per sending."""
         return {
             "orderNo": order.order_no,
@@ -192,7 +216,7 @@ class Notifications:
         """
         seconds = time.time() if stamped is None else stamped
         stamp = str(int(seconds * 1000))
-        body = {**fields, "transactionId": self._world.ids.token("ntf"), "timestamp": stamp}
+        body = {**fields, "transactionId": self._world.ids.token_apart("ntf"), "timestamp": stamp}
         signed = push_signature(
             body, f"1.0:{self._scheme.algorithm}:{stamp}", self._key, self._scheme
         )
@@ -211,13 +235,13 @@ class Notifications:
         return await self._send(self._next_event(), 1, {**self.fields_of(order), **changes})
 
     def _next_event(self) -> int:
-        self._events += 1
-        return self._events
+        return self._world.ids.number("notification")
 
     def _paid(self, order: Order, _: datetime) -> None:
         # Due by the clock and not when the order says: a renewal in the past is told now.
         now = self._world.clock.now()
-        self._due.append(_Due(self._next_event(), self.fields_of(order), now, now))
+        message = Message(self._next_event(), self.fields_of(order), now)
+        self._world.messages[message.event] = message
 
     async def _send(self, event: int, attempt: int, fields: Mapping[str, Any]) -> Delivery:
         if self._url is None:
@@ -238,16 +262,26 @@ class Notifications:
 
     async def _run(self) -> None:
         while True:
-            self._world.clock.run_due()
+            self._world.clock.run_due_told()
             now = self._world.clock.now()
-            for due in [one for one in self._due if one.at <= now]:
-                delivery = await self._send(due.event, due.attempt, due.fields)
-                if delivery.is_taken or due.attempt == ATTEMPTS:
-                    self._due.remove(due)
-                    continue
-                due.at = self._world.clock.now() + pause_after(due.attempt)
-                due.attempt += 1
+            for due in [one for one in self._world.messages.values() if one.at <= now]:
+                # Another state may have been put in place meanwhile.
+                if self._is_waiting(due):
+                    self._settle(due, await self._send(due.event, due.attempt, due.fields))
             await asyncio.sleep(_LOOK_EVERY)
+
+    def _is_waiting(self, message: Message) -> bool:
+        return self._world.messages.get(message.event) is message
+
+    def _settle(self, message: Message, delivery: Delivery) -> None:
+        """Forget what was taken or sent often enough; the rest is sent again later."""
+        if not self._is_waiting(message):
+            return
+        if delivery.is_taken or message.attempt >= ATTEMPTS:
+            del self._world.messages[message.event]
+            return
+        message.at = self._world.clock.now() + pause_after(message.attempt)
+        message.attempt += 1
 
     def start(self) -> None:
         """Begin to send what falls due, where there is an address."""

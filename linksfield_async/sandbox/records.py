@@ -126,6 +126,17 @@ class Subscription:
 
 
 @attrs.define(eq=False)
+class Message:
+    """A recharge message that was not taken yet; the members are those of when it was paid."""
+
+    event: int
+    fields: dict[str, str | None] = attrs.field(repr=_counted)
+    at: datetime
+    """When it is sent, or sent again."""
+    attempt: int = 1
+
+
+@attrs.define(eq=False)
 class Group:
     """A group of SIMs; `members` keeps the order in which they were added."""
 

@@ -18,9 +18,9 @@ from .clock import Clock
 from .dispatch import Dispatcher
 from .fault_plan import Faults
 from .faults import Fault
-from .inspector.page import HEADERS
+from .inspector.page import HEADERS, Page
 from .log import Received, RequestLog
-from .pages import Pages
+from .pages import Pages, is_inspected
 from .settings import Settings
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -121,17 +121,20 @@ class Server:
         return web.Response(body=answer.body, status=answer.status or 503, headers=headers)
 
     async def _page(self, request: web.BaseRequest) -> web.Response:
-        url = request.rel_url
+        page = await self._page_for(request)
+        headers = {**HEADERS, **page.headers, "Content-Type": page.content_type}
+        return web.Response(body=page.body, status=page.status, headers=headers)
+
+    async def _page_for(self, request: web.BaseRequest) -> Page:
+        url, headers = request.rel_url, request.headers
+        # The inspector looks at the Host header itself, and closer.
+        if not is_inspected(url.raw_path) and not self._is_meant(headers.get("Host", "")):
+            return self._pages.refused(_NOT_FOR_US)
         try:
             body = await _read(request)
         except Refusal as refusal:
-            page = self._pages.refused(refusal)
-        else:
-            page = self._pages.answer(
-                request.method, url.raw_path, url.raw_query_string, request.headers, body
-            )
-        headers = {**HEADERS, **page.headers, "Content-Type": page.content_type}
-        return web.Response(body=page.body, status=page.status, headers=headers)
+            return self._pages.refused(refusal)
+        return self._pages.answer(request.method, url.raw_path, url.raw_query_string, headers, body)
 
     def _is_meant(self, host: str) -> bool:
         """Tell whether a request came for this machine and not for the real service."""

@@ -12,7 +12,7 @@ from ..account import is_loopback
 from ..errors import ConfigurationError
 from .cards import MAX_CARDS
 
-_A_YEAR = 365 * 86_400
+A_YEAR = 365 * 86_400
 
 Check = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
@@ -30,7 +30,7 @@ def _whole(least: int, most: int) -> Check:
 def seconds(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     """Check a time in seconds."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not 0 <= value <= _A_YEAR:
+    if not number or not math.isfinite(value) or not 0 <= value <= A_YEAR:
         raise ConfigurationError(
             f"{attribute.name} must be seconds, from 0 to a year, not {value!r}"
         )

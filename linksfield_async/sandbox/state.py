@@ -25,6 +25,7 @@ from .plans import Plan, plan_of
 from .records import (
     Group,
     Job,
+    Message,
     NeedlessChange,
     Order,
     Payment,
@@ -48,6 +49,7 @@ _PARTS: Mapping[str, Any] = {
     "subscriptions": list[Subscription],
     "groups": list[Group],
     "jobs": list[Job],
+    "messages": list[Message],
     "needless": list[NeedlessChange],
     "suspended": list[str],
     "agenda": list[Planned],
@@ -85,6 +87,7 @@ def export_state(world: World) -> dict[str, Any]:
         "subscriptions": [writing.part(one) for one in ledger.subscriptions],
         "groups": [writing.whole(group) for group in world.groups.values()],
         "jobs": [writing.part(job) for job in world.jobs.values()],
+        "messages": [writing.part(one) for one in world.messages.values()],
         "needless": [writing.part(change) for change in world.needless_changes()],
         "suspended": sorted(world.suspended),
         "agenda": [[when.isoformat(), kind, key] for when, kind, key in world.clock.planned()],
@@ -100,10 +103,20 @@ def import_state(world: World, state: Mapping[str, Any]) -> None:
                 f"the state is of a sandbox with {name}={settings[name]!r}, not {value!r}"
             )
     parts = _read(state)
-    for _, kind, _ in parts["agenda"]:
+    _check_agenda(world, parts)
+    _put(world, parts)
+
+
+def _check_agenda(world: World, parts: Mapping[str, Any]) -> None:
+    keys = {
+        "renewal": {subscription.sub_id for subscription in parts["subscriptions"]},
+        "job": {job.request_id for job in parts["jobs"]},
+    }
+    for _, kind, key in parts["agenda"]:
         if not world.clock.knows(kind):
             raise ConfigurationError(f"the state's agenda has something unknown: {one_line(kind)}")
-    _put(world, parts)
+        if kind in keys and key not in keys[kind]:
+            raise ConfigurationError(f"the state's agenda has an unknown {kind}: {one_line(key)}")
 
 
 def _settings(world: World) -> dict[str, Any]:
@@ -146,13 +159,14 @@ def _read(state: Mapping[str, Any]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     converter = make_converter(forbid_extra_keys=True)
     converter.register_structure_hook(Plan, lambda code, _: _need(plan_of(code)))
+    converter.register_structure_hook(datetime, lambda text, _: _moment(text))
     for name, kind in _PARTS.items():
         try:
             parts[name] = converter.structure(state[name], kind)
             _refer(converter, name, parts[name])
         except KeyError as error:
             raise ConfigurationError(f"the state lacks {name} or what it points to") from error
-        except (BaseValidationError, ValueError, TypeError, IndexError) as error:
+        except (BaseValidationError, ValueError, TypeError, IndexError, AttributeError) as error:
             why = "; ".join(transform_error(error, name)[:3]) if _told(error) else str(error)
             raise ConfigurationError(f"the state is broken: {one_line(why)}") from error
     return parts
@@ -166,6 +180,13 @@ def _need(plan: Plan | None) -> Plan:
     if plan is None:
         raise ValueError("a plan is unknown")
     return plan
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time has no time zone")
+    return moment
 
 
 def _refer(converter: Converter, name: str, records: Any) -> None:
@@ -204,6 +225,7 @@ def _put(world: World, parts: Mapping[str, Any]) -> None:
         if job.outcomes is None:
             for iccid in job.iccids:
                 job.group.announce(iccid, adding=job.adding)
+    world.messages = {one.event: one for one in parts["messages"]}
     world.suspended = set(parts["suspended"])
     world.replace_needless(parts["needless"])
     world.clock.restore(parts["now"], parts["agenda"])

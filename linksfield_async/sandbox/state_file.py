@@ -4,25 +4,76 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..errors import ConfigurationError
+from ..masking import one_line
+
+_Version: TypeAlias = tuple[int, int, int] | None
+"""What changes with each writing: the file's number, time and size; None where there is none."""
+
+
+def _version_of(found: os.stat_result) -> _Version:
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 class StateFile:
-    """Reads and writes one file; of two sandboxes on one file the later writer wins."""
+    """Reads and writes one file; whoever writes it holds its lock."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._written: Mapping[str, Any] | None = None
+        self._known: _Version = None
+        self._lock: sqlite3.Connection | None = None
+
+    def hold(self) -> None:
+        """Take the lock; refused while another has it, or has written since the state was read.
+
+        The system lets it go when the process ends, however it ends.
+        """
+        # All names of a file have one lock. It is a file of its own, as the state is replaced.
+        place = f"{self.path.resolve()}.lock"
+        lock: sqlite3.Connection | None = None
+        try:
+            lock = sqlite3.connect(place, timeout=0, isolation_level=None, check_same_thread=False)
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            if lock is not None:
+                lock.close()
+            if "locked" in str(error):
+                why = "another sandbox uses it: give each a file of its own"
+            else:
+                why = f"its lock {place} cannot be made: {error}"
+            raise ConfigurationError(f"{self.path}: {one_line(why)}") from error
+        if self._version() != self._known:
+            lock.close()
+            raise ConfigurationError(
+                f"{self.path}: another sandbox has written it since it was read: start anew"
+            )
+        self._lock = lock
+
+    def let_go(self) -> None:
+        """Give the lock back."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.close()
+
+    def _version(self) -> _Version:
+        try:
+            return _version_of(self.path.stat())
+        except FileNotFoundError:
+            return None
 
     def read(self) -> dict[str, Any] | None:
         """Read the state; None where there is no file yet."""
         try:
-            text = self.path.read_text(encoding="utf-8")
+            with self.path.open(encoding="utf-8") as file:
+                self._known = _version_of(os.fstat(file.fileno()))
+                text = file.read()
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -43,15 +94,16 @@ class StateFile:
 
     def write(self, state: Mapping[str, Any]) -> None:
         """Replace the file in one step; an old one stays whole where that fails."""
-        folder = self.path.absolute().parent
+        # Where the name is a link, the file that it points to is replaced.
+        path = self.path.resolve()
         try:
-            handle, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=folder)
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
             try:
                 with os.fdopen(handle, "w", encoding="utf-8") as file:
                     json.dump(state, file, separators=(",", ":"))
                     file.flush()
                     os.fsync(file.fileno())
-                Path(name).replace(self.path)
+                Path(name).replace(path)
             except BaseException:
                 Path(name).unlink(missing_ok=True)
                 raise
@@ -59,4 +111,4 @@ class StateFile:
             raise ConfigurationError(
                 f"the state cannot be written to {self.path}: {error.strerror or error}"
             ) from error
-        self._written = state
+        self._written, self._known = state, self._version()

@@ -18,6 +18,7 @@ from .plans import PLANS, Plan
 from .records import (
     Group,
     Job,
+    Message,
     NeedlessChange,
     Order,
     Payment,
@@ -58,6 +59,8 @@ class World:
         """Cards that were suspended since the start."""
         self.groups: dict[str, Group] = {group.group_id: group for group in self._first_groups()}
         self.jobs: dict[str, Job] = {}
+        self.messages: dict[int, Message] = {}
+        """The recharge messages that were not taken yet, by their event."""
         self.group_behaviour = GroupBehaviour()
         """How the group service behaves; well, until something is set."""
         self._needless: list[NeedlessChange] = []

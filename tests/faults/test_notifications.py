@@ -550,6 +550,34 @@ async def test_h16_an_early_push_is_sent_again(shop: Any) -> None:
     assert [event.kind for event in events] == ["failed", "taken"]
 
 
+@pytest.mark.parametrize("with_payment", [True, False])
+async def test_h16_the_order_is_shown_as_unpaid_yet(shop: Any, with_payment: bool) -> None:
+    """No alarm: the message comes again, and then the order is shown as paid."""
+    sandbox, client = shop
+    bought = await buy(sandbox, client)
+    record = bought if with_payment else attrs.evolve(bought, pay_id=None)
+    order = sandbox.world.orders[-1]
+    fields = sandbox.notifications.fields_of(order)
+    paid, order.start = order.start, None
+    one, events = receiver(keys={"sandbox": "sandbox notification key"})
+    granted: list[Any] = []
+
+    async def grant(notice: Any) -> None:
+        granted.append(await notice.confirm(client, record))
+
+    def push() -> Any:
+        return sandbox.notifications.push(fields)
+
+    early = push()
+    assert (await one.handle(early.body, early.headers, grant)).status == 503
+    assert granted == []
+    order.start = paid
+    again = push()
+    assert (await one.handle(again.body, again.headers, grant)).status == 200
+    assert len(granted) == 1
+    assert [event.kind for event in events] == ["failed", "taken"]
+
+
 async def test_h17_an_order_that_is_not_ours_grants_nothing(shop: Any) -> None:
     sandbox, client = shop
     await buy(sandbox, client)
@@ -624,8 +652,10 @@ async def test_h18_the_service_shows_something_else(
             pay_currency=plan.currency, order_no="NO5", pay_id="P5", request_order_id="R5",
         )  # fmt: skip
         unpaid = attrs.evolve(expected, order_id="NO5", purchase_order_id="R5", pay_id="P5")
-        with pytest.raises(NotificationMismatch, match="status"):
+        with pytest.raises(OrderNotVisible):  # it may be paid in a moment
             await one.verify(b"{}", []).confirm(client, unpaid)
+        with pytest.raises(NotificationMismatch, match="status"):
+            await one.verify(b"{}", []).confirm(client, attrs.evolve(unpaid, not_yet=()))
         waiting = attrs.evolve(unpaid, statuses=("0",))
         with pytest.raises(OrderNotVisible):
             await one.verify(b"{}", []).confirm(client, waiting)

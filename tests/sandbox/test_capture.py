@@ -5,7 +5,7 @@ import json
 import pytest
 
 from linksfield_async.errors import ConfigurationError
-from linksfield_async.sandbox.capture import read_capture
+from linksfield_async.sandbox.capture import _shell_words, read_capture
 
 BODY = '{"deviceCode":"8952","area":"欧洲","sign":"x"}'
 SIZE = len(BODY.encode())
@@ -135,3 +135,41 @@ def test_what_cannot_be_read_says_why(content, told):
         read_capture(content)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "GET http://[::1 HTTP/1.1\n\n",
+        "curl http://[::1/",
+        "http://[x",
+        '{"method":"GET","url":"http://[x"}',
+    ],
+)
+def test_a_broken_address_is_told(content):
+    with pytest.raises(ConfigurationError, match="the address cannot be read: Invalid IPv6 URL"):
+        assert read_capture(content.encode()).path
+
+
+def test_a_content_length_of_thousands_of_digits():
+    with pytest.raises(ConfigurationError, match="the body is cut off: 2 bytes of the 9999999"):
+        read_capture(f"POST /a HTTP/1.1\nContent-Length: {'9' * 5000}\n\n{{}}".encode())
+
+
+def test_large_captures_take_no_minutes():
+    body = json.dumps({"sim_ids": ["8985" + "1" * 15] * 150_000})
+    assert read_capture(f"curl -d '{body}' http://127.0.0.1/a".encode()).body == body
+    chunks = "".join(f"1\n{one}\n" for one in body[:500_000])
+    request = f"POST /a HTTP/1.1\nTransfer-Encoding: chunked\n\n{chunks}0\n\n"
+    assert read_capture(request.encode()).body == body[:500_000]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (r"""curl -d 'a "b"'"c\"d\e" \'x """, ['a "b"c"d\\e', "'x"]),
+        ("curl -d '' http://x", ["", "http://x"]),
+    ],
+)
+def test_quotations_are_read_as_a_shell_reads_them(text, words):
+    assert list(_shell_words(text))[2:] == words

@@ -73,6 +73,18 @@ async def test_good_file(write, caller_of):
         ("[groups]\nmax = 5", "groups: max is not known; groups have max_cards"),
         ("[groups]\nmax_cards = -5", "groups: max_cards must be a whole number from 0 on"),
         ("groups = 5", "groups: a table is needed"),
+        (
+            f'[[fault]]\nkind = "slow"\ntimes = 1\nseconds = 1{"0" * 400}',
+            "seconds, from 0 to a year",
+        ),
+        (
+            "[[limit]]\nper_second = 5\noperation = 5",
+            "limit 1: an operation is a class or a name, not 5",
+        ),
+        ('[groups]\nwords = "x"', "groups: words must say a word for each"),
+        ("[groups]\ncard_words = {success = 1}", "groups: card_words must say a word for each"),
+        ("[groups]\nmissing = [5]", "groups: missing and extra must hold ICCIDs as texts"),
+        ("[groups]\nfailing = {a = 5}", "groups: failing must hold ICCIDs and reasons as texts"),
     ],
 )
 def test_wrong_file_changes_nothing(write, text, message):

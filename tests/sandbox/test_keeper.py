@@ -1,5 +1,6 @@
 """A sandbox that is started again finds its world as it left it."""
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -57,11 +58,54 @@ async def test_saved_while_it_runs(path, monkeypatch, until):
 
 async def test_full_disk_is_told_and_tried_again(path, monkeypatch, until, caplog):
     monkeypatch.setattr(keeper, "INTERVAL", 0.01)
-    folder = path.parent / "later"
-    async with Sandbox(cards=50, state=folder / STATE):
+    folder, away = path.parent / "here", path.parent / "away"
+    folder.mkdir()
+    async with Sandbox(cards=50, state=folder / STATE) as sandbox:
+        folder.rename(away)
+        sandbox.scenarios.unpaid_order()
         await until(lambda: "cannot be written" in caplog.text)
-        folder.mkdir()
+        away.rename(folder)
         await until((folder / STATE).exists)
+
+
+async def test_two_sandboxes_on_one_file(path, tmp_path):
+    link = tmp_path / "link.json"
+    link.symlink_to(path)
+    waiting = Sandbox(cards=50, state=path)
+    async with Sandbox(cards=50, state=path) as first:
+        for name in (path, link):
+            with pytest.raises(errors.ConfigurationError, match="another sandbox uses it"):
+                await Sandbox(cards=50, state=name).start()
+        first.scenarios.unpaid_order()
+    with pytest.raises(errors.ConfigurationError, match="has written it since it was read"):
+        await waiting.start()
+    with pytest.raises(errors.ConfigurationError, match="not running"):
+        assert waiting.url
+    await waiting.close()
+    assert len(json.loads(path.read_text())["orders"]) == 1
+    async with Sandbox(cards=50, state=link) as again:
+        again.scenarios.unpaid_order()
+    assert link.is_symlink()
+    await again.start()
+    await again.close()
+    assert len(json.loads(path.read_text())["orders"]) == 2
+
+
+async def test_the_lock_is_given_back_whatever_fails(path, monkeypatch):
+    monkeypatch.setattr(keeper, "INTERVAL", 0.001)
+    sandbox = Sandbox(cards=50, state=path)
+    await sandbox.start()
+    sandbox.world.suspended |= {5, "text"}  # cannot be sorted: nothing can be written
+    await asyncio.sleep(0.05)
+    with pytest.raises(TypeError):
+        await sandbox.close()
+    async with Sandbox(cards=50, state=path):
+        pass
+
+
+async def test_a_folder_that_is_not_there_is_told_at_the_start(path):
+    with pytest.raises(errors.ConfigurationError, match=r"lock .*none.state.json.lock cannot be"):
+        await Sandbox(cards=50, state=path.parent / "none" / STATE).start()
 
 
 async def test_saved_although_the_agenda_fails(path):

@@ -51,3 +51,12 @@ async def test_the_openapi_document(session, sandbox):
         assert answer.status == 200
         document = await answer.json()
     assert document == openapi(Endpoints.at(sandbox.url))
+
+
+async def test_a_foreign_host_gets_nothing(session, sandbox):
+    """A name that is made to point here must not have long explanations made."""
+    foreign = {"Host": "evil.example"}
+    async with session.post(f"{sandbox.url}/explain", data="{}", headers=foreign) as answer:
+        assert answer.status == 421
+    async with session.get(f"{sandbox.url}/openapi.json", headers=foreign) as answer:
+        assert answer.status == 421

@@ -122,8 +122,14 @@ BROKEN = {
     "wrong time": (lambda state: state.update(now="yesterday"), "the state is broken"),
     "extra": (lambda state: state["groups"][0].update(colour="red"), "the state is broken"),
     "unknown agenda": (lambda state: state["agenda"][0].__setitem__(1, "war"), "unknown: war"),
+    "ids are none": (lambda state: state.update(ids=5), "the state is broken"),
     "no dice": (lambda state: state["ids"].pop("inner"), "the state is broken"),
     "bad dice": (lambda state: state["ids"].update(inner=[1, 2]), "the state is broken"),
+    "time without zone": (lambda s: s["agenda"][0].__setitem__(0, "2026-01-01T00:00:00"), "agenda"),
+    "now without zone": (lambda state: state.update(now="2026-01-01T00:00:00"), "time zone"),
+    "unknown renewal": (lambda state: state["subscriptions"].clear(), "an unknown renewal: sub_"),
+    "unknown job": (lambda state: state["jobs"].clear(), "an unknown job: REQ"),
+    "message": (lambda state: state["messages"].append({"event": 1}), "is broken: .*messages"),
     "charge": (lambda state: state["subscriptions"][0].update(charges=[99]), "is broken"),
 }
 

@@ -122,9 +122,5 @@ def _faults(given: Any) -> tuple[tuple[str | None, Fault], ...]:
             trial.next(operation, fault)
         except ConfigurationError as error:
             raise ConfigurationError(f"fault {number}: {error}") from error
-        except AttributeError as error:
-            raise ConfigurationError(
-                f"fault {number}: an operation is a class or a name, not {operation!r}"
-            ) from error
         read.append((operation, fault))
     return tuple(read)

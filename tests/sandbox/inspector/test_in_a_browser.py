@@ -22,7 +22,6 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from linksfield_async import SyncClient
-from linksfield_async.operations import AddSims
 from linksfield_async.sandbox import Sandbox
 
 chromium = browser_support.chromium
@@ -202,7 +201,7 @@ def test_no_view_is_wider_than_the_window(
     look(page, width=width, dark=dark)
     signed_wrongly(sandbox)
     with SyncClient(sandbox.account) as client:
-        client.send(AddSims(group_id="G1003", iccids=["8985"]))
+        client.groups.add_sims(group_id="G1003", iccids=["8985200000000000001"])
     tabs = ["cards", "orders", "payments", "subscriptions", "groups", "jobs", "notifications"]
     for place in ("requests", "requests/0", *tabs, "faults"):
         page.get(f"{sandbox.url}/#{place}")
