@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -21,11 +23,12 @@ _BETWEEN_LOOKS = 0.005
 """Seconds: thousands of calls past their limits are not looked through for each of them."""
 
 
-def due_in(seconds: float) -> float:
-    """Give the moment of the running loop's time; DeadlineExceeded where it has passed."""
-    if seconds <= 0:
-        raise DeadlineExceeded("the deadline passed before anything was sent")
-    return asyncio.get_running_loop().time() + seconds
+def time_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """Give what tells a loop's time: of asyncio's own, the clock itself, without a call around."""
+    told = loop.time
+    if getattr(told, "__func__", None) is asyncio.BaseEventLoop.time:
+        return time.monotonic
+    return told
 
 
 class Wire(Protocol):
@@ -84,6 +87,7 @@ class Calls:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._time = time_of(loop)
         self._under_way: set[Call] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._rings_at = math.inf
@@ -92,8 +96,11 @@ class Calls:
     def __len__(self) -> int:
         return len(self._under_way)
 
-    def begin(self, due: float) -> Call:
-        """Take up a call of the running task that ends at that moment of the loop's time."""
+    def begin(self, seconds: float) -> Call:
+        """Take up a call of the running task; DeadlineExceeded where it has no time at all."""
+        if seconds <= 0:
+            raise DeadlineExceeded("the deadline passed before anything was sent")
+        due = self._time() + seconds
         task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("a request is sent from within a task")
@@ -106,7 +113,7 @@ class Calls:
     def listen(self, call: Call, wire: Wire, patience: float) -> None:
         """Let the call wait for an answer, `patience` seconds for each part of it."""
         call.listen(wire, patience)
-        wire.active_at = self._loop.time()
+        wire.active_at = self._time()
         silent_at = wire.active_at + patience
         if silent_at < self._rings_at:
             self._ring_at(silent_at)
@@ -139,7 +146,7 @@ class Calls:
 
     def _look_through(self) -> None:
         self._timer, self._rings_at = None, math.inf
-        now = self._loop.time()
+        now = self._time()
         nearest = math.inf
         for call in self._under_way:
             limit, why = call.limit()

@@ -11,15 +11,15 @@ import asyncio
 import ssl
 from http import HTTPStatus
 
-from aiohttp import EofStream
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import StreamReader
+from aiohttp.http import RawResponseMessage
 
 from ..errors import LinksfieldError
 from ..options import Options
 from ..protocol import Request, Response
 from .base import Limits
-from .calls import Call, Calls, due_in
-from .faults import FAULTS, Lost, NotHttp, conclude
+from .calls import Call, Calls
+from .faults import FAULTS, conclude
 from .heads import Endpoint, check_method, origin_url, split
 from .loops import PerLoop
 from .reading import check_size, read_bounded
@@ -37,10 +37,11 @@ class DirectTransport:
 
     async def send(self, request: Request, limits: Limits) -> Response:
         """Send the request once; see `Transport.send`."""
-        due = due_in(limits.deadline)
-        held = self._loops.known() or await self._loops.here()
+        held, left = self._loops.known(), limits.deadline
+        if held is None:
+            held, left = await self._loops.here_within(left)
         failure: LinksfieldError
-        call = held.calls.begin(due)
+        call = held.calls.begin(left)
         try:
             return await _exchange(held.pools, held.calls, call, request, limits)
         except asyncio.CancelledError as error:
@@ -113,7 +114,13 @@ async def _exchange(
         calls.listen(call, wire, limits.read)
         call.sent = True
         wire.write(content)
-        response = await _answer(wire, limits.max_answer_bytes)
+        message, content = await wire.read()
+        body = wire.whole(content) if message.code >= HTTPStatus.OK else None
+        if body is None:
+            response = await _rest(wire, message, content, limits.max_answer_bytes)
+        else:
+            check_size(len(body), limits.max_answer_bytes, message.code)
+            response = Response(message.code, body, message.headers)
     except BaseException:
         wire.drop_unsent()
         connection.close()
@@ -126,18 +133,10 @@ async def _exchange(
     return response
 
 
-async def _answer(wire: Wire, limit: int) -> Response:
-    try:
+async def _rest(
+    wire: Wire, message: RawResponseMessage, content: StreamReader, limit: int
+) -> Response:
+    """Read what has not come yet, of the answer or of all of it after interim ones."""
+    while 100 <= message.code < 200 and message.code != HTTPStatus.SWITCHING_PROTOCOLS:
         message, content = await wire.read()
-        while 100 <= message.code < 200 and message.code != HTTPStatus.SWITCHING_PROTOCOLS:
-            message, content = await wire.read()  # those before were interim answers
-    except HttpProcessingError as error:
-        raise NotHttp(str(error)) from error
-    except EofStream as error:
-        raise Lost("the connection was closed") from error
-    if content.is_eof():
-        body = content.read_nowait()
-        check_size(len(body), limit, message.code)
-    else:
-        body = await read_bounded(content, limit, message.code)
-    return Response(message.code, body, message.headers)
+    return Response(message.code, await read_bounded(content, limit, message.code), message.headers)

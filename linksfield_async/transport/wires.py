@@ -17,7 +17,10 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import EMPTY_PAYLOAD
 from yarl import URL
+
+from .calls import time_of
 
 _REST_SECONDS = 15.0
 """As long as aiohttp keeps a connection that nobody uses."""
@@ -25,6 +28,10 @@ _REST_SECONDS = 15.0
 
 class Wire(ResponseHandler):
     """One connection, which knows when it was last active and whether anything came unasked."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._time = time_of(loop)
 
     active_at = 0.0
     """Moment of the loop's time at which something was last sent or came; 0 while it is idle."""
@@ -50,7 +57,7 @@ class Wire(ResponseHandler):
                 self.force_close()
                 if self.transport is not None:
                     self.transport.close()
-            self.active_at = self._loop.time()
+            self.active_at = self._time()
         super().data_received(data)
         if self._exception is not None and self._payload is not None:
             self._break_off(self._payload)
@@ -63,8 +70,18 @@ class Wire(ResponseHandler):
     def silent_since(self) -> float:
         """Give when it was last active; while the request is still leaving, that is now."""
         if self.transport is not None and self.transport.get_write_buffer_size():
-            self.active_at = self._loop.time()
+            self.active_at = self._time()
         return self.active_at
+
+    def whole(self, content: aiohttp.StreamReader) -> bytes | None:
+        """Give a body that is complete already; None where it has to be read."""
+        if content is EMPTY_PAYLOAD:
+            return b""
+        # Seen by aiohttp's own names: its way of taking what is there goes through the parser
+        # again, for what that may hold back. At the end of a body it holds nothing.
+        if not content._eof or content._exception is not None:  # noqa: SLF001
+            return None
+        return b"".join(content._buffer)  # noqa: SLF001
 
     def is_reusable(self) -> bool:
         """Say, of a complete answer, that nothing came after it and all of the request left."""
@@ -110,6 +127,7 @@ class WireConnector(aiohttp.TCPConnector):
 
     def __init__(self, limit: int, tls: ssl.SSLContext | bool, *, force_close: bool) -> None:
         super().__init__(limit=limit, ssl=tls, force_close=force_close)
+        self._time = time_of(self._loop)
         self._factory = cast("partial[ResponseHandler]", partial(Wire, loop=self._loop))
         self._may_rest = not force_close
         self._resting: dict[Template, list[tuple[Connection, Wire]]] = {}
@@ -146,7 +164,7 @@ class WireConnector(aiohttp.TCPConnector):
     def give_back(self, template: Template, connection: Connection, wire: Wire) -> None:
         """Take back one whose answer is complete."""
         wire.rest()
-        if self._asking or not self._may_rest or self.closed or wire.should_close:
+        if self._asking or not self._may_rest or wire.should_close:
             connection.release()
             return
         resting = self._resting.get(template)
@@ -166,7 +184,10 @@ class WireConnector(aiohttp.TCPConnector):
                     connection.close()
 
     def _is_fresh(self, wire: Wire) -> bool:
-        return wire.is_connected() and self._loop.time() - wire.rests_since < _REST_SECONDS
+        socket = wire.transport
+        if socket is None or socket.is_closing():
+            return False
+        return self._time() - wire.rests_since < _REST_SECONDS
 
     def _look_through(self) -> None:
         self._looking = None
@@ -185,6 +206,7 @@ class WireConnector(aiohttp.TCPConnector):
         """Close all."""
         if self._looking is not None:
             self._looking.cancel()
+        self._may_rest = False
         self.wake_all()
         await self.close()
 
