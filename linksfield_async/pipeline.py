@@ -37,8 +37,6 @@ from .transport.base import Limits, Transport
 T = TypeVar("T")
 
 
-_NO_BREAKER: tuple[None, int] = None, 0
-
 BeforeSending: TypeAlias = Callable[[Request], Awaitable[None] | None]
 """Called with a request right before it leaves, and what it gives is awaited; what it raises keeps
 the request from leaving."""
@@ -143,7 +141,11 @@ class Pipeline:
         call = None if watched is None else watched.watch(operation, clock)
         failed: LinksfieldError | None = None
         if call is None and shared.limiter is None:
-            breaker, era = self._free_way(operation, started) if self._is_bulk else _NO_BREAKER
+            breaker: Breaker | None = None
+            era: int | None = 0
+            if self._is_bulk:
+                breaker = self._breakers.get(type(operation)) or self._breaker_of(operation)
+                era = None if started < shared.bulk_held_until else breaker.pass_at_once()
             if era is not None:
                 # Nearly every call: followed by nobody, waits for nothing, and is over with its
                 # first attempt. All of that is here: each layer would be one more coroutine.
@@ -157,7 +159,7 @@ class Pipeline:
                             await waiting
                             limits = self._limits(self._deadline(started).left)
                     response = await shared.transport.send(request, limits)
-                    exchange = self._read(operation, request, response, now_ms, 1, started)
+                    exchange = self._read(operation, request, response, now_ms, 1, started=started)
                 except LinksfieldError as error:
                     failed = error
                     if breaker is not None:
@@ -171,15 +173,10 @@ class Pipeline:
         failed = None  # its trace holds this frame
         return await followed
 
-    def _free_way(
-        self, operation: Operation[Any], now: float
-    ) -> tuple[Breaker | None, int | None]:
-        """Give the breaker, and its leave to make a call at once; None where that has to wait."""
-        breaker = self._breakers.get(type(operation))
-        if breaker is None:
-            breaker = self.shared.breakers[operation.service]
-            self._breakers[type(operation)] = breaker
-        return breaker, None if now < self.shared.bulk_held_until else breaker.pass_at_once()
+    def _breaker_of(self, operation: Operation[Any]) -> Breaker:
+        breaker = self.shared.breakers[operation.service]
+        self._breakers[type(operation)] = breaker
+        return breaker
 
     async def _with_repeats(
         self,
@@ -315,7 +312,7 @@ class Pipeline:
             if waiting is not None:
                 await waiting
         response = await transport.send(request, self._limits(deadline.left))
-        return self._read(operation, request, response, now_ms, number, deadline.started)
+        return self._read(operation, request, response, now_ms, number, started=deadline.started)
 
     def _read(
         self,
@@ -324,6 +321,7 @@ class Pipeline:
         response: Response,
         now_ms: int,
         number: int,
+        *,
         started: float,
     ) -> Exchange[T]:
         """Make of an answer what the call ends with."""
@@ -347,9 +345,7 @@ class Pipeline:
 
     def _limits(self, left: float) -> Limits:
         options = self.options
-        return Limits(
-            left, options.connect_timeout, options.read_timeout, options.max_answer_bytes
-        )
+        return Limits(left, options.connect_timeout, options.read_timeout, options.max_answer_bytes)
 
 
 def _speaks_of_service(error: LinksfieldError) -> bool:

@@ -197,7 +197,10 @@ class Breaker:
         """Report, of a call that passed at once, that the service answered."""
         with self._lock:
             if era == self._era and not self._waiting and not self._strays:
-                self._count(self._clock(), good=True)
+                now = self._clock()
+                _, failed = self._window.add(now, good=True)
+                if failed >= self._failures:
+                    self._judge(now)
                 return
         self._conclude(era, True)
 
@@ -266,10 +269,11 @@ class Breaker:
                 self._failed_probes += 1
                 self._open(now + self._next_pause())
         elif good is not None and self._state is BreakerState.CLOSED:
-            self._count(now, good=good)
+            self._window.add(now, good=good)
+            self._judge(now)
 
-    def _count(self, now: float, *, good: bool) -> None:
-        total, failed = self._window.add(now, good=good)
+    def _judge(self, now: float) -> None:
+        total, failed = self._window.total, self._window.failed
         if failed >= self._failures and failed >= self._share * total:
             self.opened += 1
             self._failed_probes = 0

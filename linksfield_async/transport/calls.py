@@ -9,26 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
 from ..errors import DeadlineExceeded
+from ..resilience.clock import time_of
 from .faults import Ended
 
 _SOON = 0.001
 """Seconds by which a loop's clock may be coarse."""
 _BETWEEN_LOOKS = 0.005
 """Seconds: thousands of calls past their limits are not looked through for each of them."""
-
-
-def time_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
-    """Give what tells a loop's time: of asyncio's own, the clock itself, without a call around."""
-    told = loop.time
-    if getattr(told, "__func__", None) is asyncio.BaseEventLoop.time:
-        return time.monotonic
-    return told
 
 
 class Wire(Protocol):
@@ -44,7 +35,7 @@ class Wire(Protocol):
 class Call:
     """One call under way: when it ends at the latest, what is known of it, and how to end it."""
 
-    __slots__ = ("_asked_before", "_patience", "_task", "_wire", "due", "ended", "sent")
+    __slots__ = ("_asked_before", "_task", "due", "ended", "patience", "sent", "wire")
 
     def __init__(self, task: asyncio.Task[Any], due: float) -> None:
         self.due = due
@@ -53,8 +44,9 @@ class Call:
         self.ended: Ended | None = None
         self._task: asyncio.Task[Any] | None = task
         self._asked_before = task.cancelling()
-        self._wire: Wire | None = None
-        self._patience = math.inf
+        self.wire: Wire | None = None
+        """What bytes are waited for from, and for the next of them no longer than that."""
+        self.patience = math.inf
 
     def end(self, why: Ended) -> None:
         """End it, in its own loop: what it awaits is cancelled."""
@@ -71,15 +63,11 @@ class Call:
 
     def limit(self) -> tuple[float, Ended]:
         """Give the nearest limit, in the loop's time."""
-        if self._wire is not None:
-            silent_at = self._wire.silent_since() + self._patience
+        if self.wire is not None:
+            silent_at = self.wire.silent_since() + self.patience
             if silent_at < self.due:
                 return silent_at, Ended.SILENCE
         return self.due, Ended.DEADLINE
-
-    def listen(self, wire: Wire, patience: float) -> None:
-        """Wait from now on for bytes, and for the next of them no longer than that."""
-        self._wire, self._patience = wire, patience
 
 
 class Calls:
@@ -112,7 +100,7 @@ class Calls:
 
     def listen(self, call: Call, wire: Wire, patience: float) -> None:
         """Let the call wait for an answer, `patience` seconds for each part of it."""
-        call.listen(wire, patience)
+        call.wire, call.patience = wire, patience
         wire.active_at = self._time()
         silent_at = wire.active_at + patience
         if silent_at < self._rings_at:

@@ -20,7 +20,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD
 from yarl import URL
 
-from .calls import time_of
+from ..resilience.clock import time_of
 
 _REST_SECONDS = 15.0
 """As long as aiohttp keeps a connection that nobody uses."""
@@ -67,6 +67,11 @@ class Wire(ResponseHandler):
         if not content.is_eof() and content.exception() is None:
             content.set_exception(aiohttp.ClientPayloadError(str(self._exception)))
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Resume what was paused; at the end of each body aiohttp asks for it unseen."""
+        if resume_parser or self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def silent_since(self) -> float:
         """Give when it was last active; while the request is still leaving, that is now."""
         if self.transport is not None and self.transport.get_write_buffer_size():
@@ -98,10 +103,6 @@ class Wire(ResponseHandler):
         """Let nothing more of the request leave: closing alone would go on sending it."""
         if self.transport is not None and self.transport.get_write_buffer_size():
             self.transport.abort()
-
-    def rest(self) -> None:
-        """Note that from now on nothing is asked for."""
-        self.rests_since, self.active_at = self.active_at, 0.0
 
 
 class Template(aiohttp.ClientRequest):
@@ -162,8 +163,12 @@ class WireConnector(aiohttp.TCPConnector):
         raise aiohttp.ClientConnectionError("the connection was lost before it was used")
 
     def give_back(self, template: Template, connection: Connection, wire: Wire) -> None:
-        """Take back one whose answer is complete."""
-        wire.rest()
+        """Take back one whose answer is complete, if all is well with it."""
+        wire.rests_since, wire.active_at = wire.active_at, 0.0
+        if not wire.is_reusable():
+            wire.drop_unsent()
+            connection.close()
+            return
         if self._asking or not self._may_rest or wire.should_close:
             connection.release()
             return
@@ -192,14 +197,16 @@ class WireConnector(aiohttp.TCPConnector):
     def _look_through(self) -> None:
         self._looking = None
         for template, resting in tuple(self._resting.items()):
-            self._resting[template] = [held for held in resting if self._is_fresh(held[1])]
-            for connection, wire in resting:
-                if not self._is_fresh(wire):
-                    connection.close()
+            stale = [held for held in resting if not self._is_fresh(held[1])]
+            resting[:] = [held for held in resting if held not in stale]
+            for connection, _ in stale:
+                connection.close()
+            if not resting:
+                del self._resting[template]
         self._look_later()
 
     def _look_later(self) -> None:
-        if self._looking is None and any(self._resting.values()):
+        if self._looking is None and self._resting:
             self._looking = self._loop.call_later(_REST_SECONDS / 4, self._look_through)
 
     async def end(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from simulated_time import now, run_simulated
 
 from linksfield_async.errors import DeadlineExceeded
-from linksfield_async.transport.calls import Calls, time_of
+from linksfield_async.transport.calls import Calls
 from linksfield_async.transport.faults import Ended
 
 
@@ -143,21 +143,5 @@ def test_a_call_without_any_time_is_refused() -> None:
         with pytest.raises(DeadlineExceeded):
             calls.begin(0)
         assert len(calls) == 0
-
-    run_simulated(main())
-
-
-async def test_the_time_of_asyncio_s_own_loop_is_told_without_a_call_around() -> None:
-    loop = asyncio.get_running_loop()
-    told = time_of(loop)
-    before, between, after = loop.time(), told(), loop.time()
-    assert before <= between <= after
-
-
-def test_a_loop_with_a_time_of_its_own_is_asked() -> None:
-    async def main() -> None:
-        told = time_of(asyncio.get_running_loop())
-        await asyncio.sleep(1_000)
-        assert told() == now()
 
     run_simulated(main())
