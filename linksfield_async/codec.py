@@ -74,6 +74,7 @@ class Codec:
         self._wire_names = dict(wire_names or {})
         self._parameters: dict[type[Any], tuple[_Parameter, ...]] = {}
         self._path_names: dict[type[Any], tuple[tuple[str, str], ...]] = {}
+        self._wire_names_of: dict[type[Any], dict[str, str]] = {}
         self._readers: dict[type[Any], Callable[[Any], Any]] = {}
         self._converter = converter_for(self._names)
 
@@ -125,7 +126,11 @@ class Codec:
 
     def wire_name(self, kind: type[Operation[Any]], python: str) -> str:
         """Give the wire name in force for a parameter; empty where there is none of that name."""
-        return next((p.wire for p in self._parameters_of(kind) if p.python == python), "")
+        names = self._wire_names_of.get(kind)
+        if names is None:
+            names = {parameter.python: parameter.wire for parameter in self._parameters_of(kind)}
+            self._wire_names_of[kind] = names
+        return names.get(python, "")
 
     def read(self, operation: type[Operation[T]], data: Any) -> T:
         """Read what a success carries as the operation's result; BadAnswer where it is not that."""

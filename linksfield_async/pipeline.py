@@ -22,7 +22,7 @@ from .errors import (
 from .masking import mask_repr
 from .operation import Operation, Service
 from .options import Options
-from .protocol import Dialect, Request
+from .protocol import Dialect, Request, Response
 from .resilience.attempts import Attempts
 from .resilience.breaker import Breaker
 from .resilience.budget import RetryBudget
@@ -113,6 +113,10 @@ class Pipeline:
         self._lane = lane
         self._clock = shared.clock
         self._attempts = Attempts(self.options.attempts, shared.budget, shared.clock)
+        self._is_bulk = lane is Lane.BULK
+        self._whole = self._limits(self.options.deadline)
+        """Of a first attempt that had to wait for nothing."""
+        self._breakers: dict[type[Operation[Any]], Breaker] = {}
 
     def with_options(self, options: Options) -> Pipeline:
         """Give a pipeline with other options that shares all else."""
@@ -132,22 +136,50 @@ class Pipeline:
     async def exchange(self, operation: Operation[T], /) -> Exchange[T]:
         """Carry out one operation and give its result with all that is known about it."""
         clock = self._clock.monotonic
-        deadline = Deadline(clock(), self.options.deadline, clock)
-        watched = self.shared.observers
+        started, shared = clock(), self.shared
+        watched = shared.observers
         call = None if watched is None else watched.watch(operation, clock)
         failed: LinksfieldError | None = None
-        if call is None:
-            # Nearly every call: followed by nobody, and over with its first attempt.
-            try:
-                exchange = await self._one_attempt(operation, deadline, 1, None)
-            except LinksfieldError as error:
-                failed = error
-            else:
-                self.shared.budget.succeeded(0)
-                return exchange
+        put_off = 0.0
+        if call is None and shared.limiter is None:
+            breaker: Breaker | None = None
+            era: int | None = 0
+            if self._is_bulk:
+                breaker = self._breakers.get(type(operation)) or self._breaker_of(operation)
+                era = None if started < shared.bulk_held_until else breaker.pass_at_once()
+            if era is not None:
+                # Nearly every call: followed by nobody, waits for nothing, and is over with its
+                # first attempt. All of that is here: each layer would be one more coroutine.
+                now_ms = self._clock.now_ms()
+                try:
+                    request = shared.dialect.build(operation, now_ms)
+                    if self._before_sending is not None:
+                        waiting = self._before_sending(request)
+                        if waiting is not None:
+                            began = clock()
+                            await waiting
+                            put_off = clock() - began  # a slow disk is no slow service
+                    response = await shared.transport.send(request, self._whole)
+                    exchange = self._read(operation, request, response, now_ms, 1, started=started)
+                except LinksfieldError as error:
+                    failed = error
+                    if breaker is not None:
+                        self._learn(error, breaker, era)
+                else:
+                    if breaker is not None:
+                        breaker.answered(era)
+                    shared.budget.succeeded(0)
+                    return exchange
+        deadline = self._deadline(started)
+        deadline.wait_for(put_off)
         followed = self._with_repeats(operation, deadline, call, failed)
         failed = None  # its trace holds this frame
         return await followed
+
+    def _breaker_of(self, operation: Operation[Any]) -> Breaker:
+        breaker = self.shared.breakers[operation.service]
+        self._breakers[type(operation)] = breaker
+        return breaker
 
     async def _with_repeats(
         self,
@@ -206,13 +238,20 @@ class Pipeline:
             try:
                 exchange = await attempt(operation, deadline, number, call)
             except LinksfieldError as error:
-                if not isinstance(error, (ConfigurationError, RateLimited, DeadlineExceeded)):
+                if _speaks_of_service(error):
                     (permit.failed if _service_failed(error) else permit.succeeded)()
                 if isinstance(error, Throttled):
                     self._hold_bulk_back(error)
                 raise
             permit.succeeded()
             return exchange
+
+    def _learn(self, error: LinksfieldError, breaker: Breaker, era: int) -> None:
+        """Tell the breaker of a call that passed at once and failed."""
+        if _speaks_of_service(error):
+            (breaker.failed if _service_failed(error) else breaker.answered)(era)
+        if isinstance(error, Throttled):
+            self._hold_bulk_back(error)
 
     def _hold_bulk_back(self, error: Throttled) -> None:
         """Let all bulk work wait as asked, and not this item alone until its deadline."""
@@ -278,9 +317,22 @@ class Pipeline:
                 await waiting
                 # A slow disk is no slow service.
                 deadline.wait_for(self._clock.monotonic() - began)
-        response = await transport.send(request, self._limits(deadline))
+        response = await transport.send(request, self._limits(deadline.left))
+        return self._read(operation, request, response, now_ms, number, started=deadline.started)
+
+    def _read(
+        self,
+        operation: Operation[T],
+        request: Request,
+        response: Response,
+        now_ms: int,
+        number: int,
+        *,
+        started: float,
+    ) -> Exchange[T]:
+        """Make of an answer what the call ends with."""
         try:
-            result, raw = dialect.decode(operation, response)
+            result, raw = self.shared.dialect.decode(operation, response)
         except LinksfieldError as error:
             error.retry_after = retry_after(response.headers.get("Retry-After"), now_ms)
             raise
@@ -289,19 +341,21 @@ class Pipeline:
             raw=raw,
             status=response.status,
             attempts=number,
-            elapsed=deadline.elapsed,
+            elapsed=self._clock.monotonic() - started,
             request=request,
             body=response.body,
         )
 
-    def _limits(self, deadline: Deadline) -> Limits:
+    def _deadline(self, started: float) -> Deadline:
+        return Deadline(started, self.options.deadline, self._clock.monotonic)
+
+    def _limits(self, left: float) -> Limits:
         options = self.options
-        return Limits(
-            deadline.left,
-            options.connect_timeout,
-            options.read_timeout,
-            options.max_answer_bytes,
-        )
+        return Limits(left, options.connect_timeout, options.read_timeout, options.max_answer_bytes)
+
+
+def _speaks_of_service(error: LinksfieldError) -> bool:
+    return not isinstance(error, (ConfigurationError, RateLimited, DeadlineExceeded))
 
 
 def _service_failed(error: LinksfieldError) -> bool:

@@ -21,6 +21,7 @@ from ..errors import (
 from ..operation import Effect, Operation, Service
 from ..pipeline import Exchange, Sender
 from ..protocol import Request
+from ..resilience.clock import time_of
 from .firsts import Firsts, Identity
 from .handover import Handover
 from .intake import Passed, Taken
@@ -88,7 +89,7 @@ class Desk(Generic[T]):
     _sends_once: bool = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._time = asyncio.get_running_loop().time
+        self._time = time_of(asyncio.get_running_loop())
         self._sends_once = self.settings.duplicates == "once"
 
     def pass_over(self, passed: Passed) -> None:

@@ -13,19 +13,13 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from ..errors import DeadlineExceeded
+from ..resilience.clock import time_of
 from .faults import Ended
 
 _SOON = 0.001
 """Seconds by which a loop's clock may be coarse."""
 _BETWEEN_LOOKS = 0.005
 """Seconds: thousands of calls past their limits are not looked through for each of them."""
-
-
-def due_in(seconds: float) -> float:
-    """Give the moment of the running loop's time; DeadlineExceeded where it has passed."""
-    if seconds <= 0:
-        raise DeadlineExceeded("the deadline passed before anything was sent")
-    return asyncio.get_running_loop().time() + seconds
 
 
 class Wire(Protocol):
@@ -41,7 +35,7 @@ class Wire(Protocol):
 class Call:
     """One call under way: when it ends at the latest, what is known of it, and how to end it."""
 
-    __slots__ = ("_asked_before", "_patience", "_task", "_wire", "due", "ended", "sent")
+    __slots__ = ("_asked_before", "_task", "due", "ended", "patience", "sent", "wire")
 
     def __init__(self, task: asyncio.Task[Any], due: float) -> None:
         self.due = due
@@ -50,8 +44,9 @@ class Call:
         self.ended: Ended | None = None
         self._task: asyncio.Task[Any] | None = task
         self._asked_before = task.cancelling()
-        self._wire: Wire | None = None
-        self._patience = math.inf
+        self.wire: Wire | None = None
+        """What bytes are waited for from, and for the next of them no longer than that."""
+        self.patience = math.inf
 
     def end(self, why: Ended) -> None:
         """End it, in its own loop: what it awaits is cancelled."""
@@ -68,15 +63,11 @@ class Call:
 
     def limit(self) -> tuple[float, Ended]:
         """Give the nearest limit, in the loop's time."""
-        if self._wire is not None:
-            silent_at = self._wire.silent_since() + self._patience
+        if self.wire is not None:
+            silent_at = self.wire.silent_since() + self.patience
             if silent_at < self.due:
                 return silent_at, Ended.SILENCE
         return self.due, Ended.DEADLINE
-
-    def listen(self, wire: Wire, patience: float) -> None:
-        """Wait from now on for bytes, and for the next of them no longer than that."""
-        self._wire, self._patience = wire, patience
 
 
 class Calls:
@@ -84,6 +75,7 @@ class Calls:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._time = time_of(loop)
         self._under_way: set[Call] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._rings_at = math.inf
@@ -92,8 +84,11 @@ class Calls:
     def __len__(self) -> int:
         return len(self._under_way)
 
-    def begin(self, due: float) -> Call:
-        """Take up a call of the running task that ends at that moment of the loop's time."""
+    def begin(self, seconds: float) -> Call:
+        """Take up a call of the running task; DeadlineExceeded where it has no time at all."""
+        if seconds <= 0:
+            raise DeadlineExceeded("the deadline passed before anything was sent")
+        due = self._time() + seconds
         task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("a request is sent from within a task")
@@ -105,8 +100,8 @@ class Calls:
 
     def listen(self, call: Call, wire: Wire, patience: float) -> None:
         """Let the call wait for an answer, `patience` seconds for each part of it."""
-        call.listen(wire, patience)
-        wire.active_at = self._loop.time()
+        call.wire, call.patience = wire, patience
+        wire.active_at = self._time()
         silent_at = wire.active_at + patience
         if silent_at < self._rings_at:
             self._ring_at(silent_at)
@@ -139,7 +134,7 @@ class Calls:
 
     def _look_through(self) -> None:
         self._timer, self._rings_at = None, math.inf
-        now = self._loop.time()
+        now = self._time()
         nearest = math.inf
         for call in self._under_way:
             limit, why = call.limit()

@@ -11,15 +11,16 @@ import asyncio
 import ssl
 from http import HTTPStatus
 
-from aiohttp import EofStream
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import StreamReader
+from aiohttp.connector import Connection
+from aiohttp.http import RawResponseMessage
 
 from ..errors import LinksfieldError
 from ..options import Options
 from ..protocol import Request, Response
 from .base import Limits
-from .calls import Call, Calls, due_in
-from .faults import FAULTS, Lost, NotHttp, conclude
+from .calls import Call
+from .faults import FAULTS, conclude
 from .heads import Endpoint, check_method, origin_url, split
 from .loops import PerLoop
 from .reading import check_size, read_bounded
@@ -37,18 +38,39 @@ class DirectTransport:
 
     async def send(self, request: Request, limits: Limits) -> Response:
         """Send the request once; see `Transport.send`."""
-        due = due_in(limits.deadline)
-        held = self._loops.known() or await self._loops.here()
-        failure: LinksfieldError
-        call = held.calls.begin(due)
+        held, left = self._loops.known(), limits.deadline
+        if held is None:
+            held, left = await self._loops.here_within(left)
+        failure: LinksfieldError | None
+        call, wires = held.calls.begin(left), held.pools
+        taken: tuple[Connection, Wire] | None = None
         try:
-            return await _exchange(held.pools, held.calls, call, request, limits)
-        except asyncio.CancelledError as error:
-            if not call.was_ended():
+            endpoint, target = wires.endpoint(request)
+            content = endpoint.head(request, target, close=request.once) + request.body
+            template, connector = endpoint.template, wires.once if request.once else wires.kept
+            taken = connector.at_once(template) or await connector.take(template, limits.connect)
+            connection, wire = taken
+            wire.expect_answer(has_body=request.method != "HEAD")
+            held.calls.listen(call, wire, limits.read)
+            call.sent = True
+            wire.write(content)
+            message, coming = await wire.read()
+            body = wire.whole(coming) if message.code >= 200 else None
+            if body is None:
+                response = await _rest(wire, message, coming, limits.max_answer_bytes)
+            else:
+                check_size(len(body), limits.max_answer_bytes, message.code)
+                response = Response(message.code, body, message.headers)
+            connector.give_back(template, connection, wire)
+        except BaseException as error:
+            if taken is not None:
+                taken[1].drop_unsent()
+                taken[0].close()
+            failure = _concluded(error, call)
+            if failure is None:
                 raise
-            failure = conclude(error, sent=call.sent, ended=call.ended)
-        except FAULTS as error:
-            failure = conclude(error, sent=call.sent, ended=call.ended)
+        else:
+            return response
         finally:
             held.calls.over(call)
         # Raised out here and from a stand-in: aiohttp's own errors may hold what was sent.
@@ -68,20 +90,20 @@ class _Wires:
         self.once = WireConnector(options.connections, tls, force_close=True)
         """For requests that must not be carried out twice: each has a connection of its own."""
         self._endpoints: dict[str, Endpoint] = {}
-        self._targets: dict[str, tuple[Endpoint, str]] = {}
-        """By the whole URL."""
+        self._targets: dict[tuple[str, str], tuple[Endpoint, str]] = {}
+        """By method and whole URL."""
 
     def endpoint(self, request: Request) -> tuple[Endpoint, str]:
         """Give where a request goes, and its target; a URL without a query is looked at once."""
-        check_method(request)
-        found = self._targets.get(request.url)
+        found = self._targets.get((request.method, request.url))
         if found is None:
+            check_method(request)
             origin, target = split(request.url)
             found = self._endpoint(origin), target
             if "?" not in target:
                 if len(self._targets) >= _MOST_TARGETS:
                     self._targets.clear()
-                self._targets[request.url] = found
+                self._targets[request.method, request.url] = found
         return found
 
     def _endpoint(self, origin: str) -> Endpoint:
@@ -99,45 +121,20 @@ class _Wires:
         await self.once.end()
 
 
-async def _exchange(
-    wires: _Wires, calls: Calls, call: Call, request: Request, limits: Limits
+def _concluded(error: BaseException, call: Call) -> LinksfieldError | None:
+    """Give what is known of a call that broke off; None where that was not the network."""
+    if isinstance(error, asyncio.CancelledError):
+        if not call.was_ended():
+            return None
+    elif not isinstance(error, FAULTS):
+        return None
+    return conclude(error, sent=call.sent, ended=call.ended)
+
+
+async def _rest(
+    wire: Wire, message: RawResponseMessage, content: StreamReader, limit: int
 ) -> Response:
-    """Take a connection, send, read the answer, and put the connection back if all is well."""
-    endpoint, target = wires.endpoint(request)
-    content = endpoint.head(request, target, close=request.once) + request.body
-    connector = wires.once if request.once else wires.kept
-    template = endpoint.template
-    connection, wire = connector.at_once(template) or await connector.take(template, limits.connect)
-    try:
-        wire.expect_answer(has_body=request.method != "HEAD")
-        calls.listen(call, wire, limits.read)
-        call.sent = True
-        wire.write(content)
-        response = await _answer(wire, limits.max_answer_bytes)
-    except BaseException:
-        wire.drop_unsent()
-        connection.close()
-        raise
-    if wire.is_reusable():
-        connector.give_back(template, connection, wire)
-    else:
-        wire.drop_unsent()
-        connection.close()
-    return response
-
-
-async def _answer(wire: Wire, limit: int) -> Response:
-    try:
+    """Read what has not come yet, of the answer or of all of it after interim ones."""
+    while 100 <= message.code < 200 and message.code != HTTPStatus.SWITCHING_PROTOCOLS:
         message, content = await wire.read()
-        while 100 <= message.code < 200 and message.code != HTTPStatus.SWITCHING_PROTOCOLS:
-            message, content = await wire.read()  # those before were interim answers
-    except HttpProcessingError as error:
-        raise NotHttp(str(error)) from error
-    except EofStream as error:
-        raise Lost("the connection was closed") from error
-    if content.is_eof():
-        body = content.read_nowait()
-        check_size(len(body), limit, message.code)
-    else:
-        body = await read_bounded(content, limit, message.code)
-    return Response(message.code, body, message.headers)
+    return Response(message.code, await read_bounded(content, limit, message.code), message.headers)

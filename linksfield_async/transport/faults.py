@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
 from ..errors import ConnectFailed, DeadlineExceeded, NotSent, OutcomeUnknown, TLSFailed
 from ..masking import one_line
@@ -29,11 +30,14 @@ class Lost(Exception):
     """Stands for a lost connection on its way through aiohttp, which would repeat the request."""
 
 
-class NotHttp(Exception):
-    """Stands for what aiohttp's parser says of bytes that are no HTTP answer."""
-
-
-FAULTS = (TimeoutError, OSError, aiohttp.ClientError, Lost, NotHttp)
+FAULTS = (
+    TimeoutError,
+    OSError,
+    aiohttp.ClientError,
+    aiohttp.EofStream,
+    HttpProcessingError,
+    Lost,
+)
 """What aiohttp raises of the network and of an answer; anything else is an error in a program."""
 
 
@@ -66,7 +70,7 @@ def _what_happened(error: BaseException, ended: Ended | None) -> str:
         return f"{Ended.DEADLINE.value} before the answer was complete"
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the answer was truncated or could not be decompressed"
-    if isinstance(error, (aiohttp.ClientResponseError, NotHttp)):
+    if isinstance(error, (aiohttp.ClientResponseError, HttpProcessingError)):
         return "what came back is not HTTP"
     return "the connection was lost before an answer"
 

@@ -10,6 +10,7 @@ import asyncio
 import os
 import ssl
 import threading
+import time
 import warnings
 import weakref
 from collections.abc import AsyncGenerator, Callable
@@ -69,6 +70,12 @@ class PerLoop(Generic[P]):
     def known(self) -> Held[P] | None:
         """Give what the running loop has; None at first use, and once closed."""
         return None if self.closed else self.held.get(asyncio.get_running_loop())
+
+    async def here_within(self, seconds: float) -> tuple[Held[P], float]:
+        """Give what the running loop has, and the seconds left when that is made."""
+        began = time.monotonic()
+        held = await self.here()
+        return held, seconds - (time.monotonic() - began)
 
     async def here(self) -> Held[P]:
         """Give what the running loop has; make it at first use."""

@@ -9,6 +9,10 @@ from ..errors import ResponseTooLarge
 
 async def read_bounded(content: aiohttp.StreamReader, limit: int, status: int) -> bytes:
     """Read to the end; raises ResponseTooLarge, and leaves the rest to whoever closes."""
+    if content.is_eof():  # nothing to wait for
+        body = content.read_nowait()
+        check_size(len(body), limit, status)
+        return body
     chunks: list[bytes] = []
     size = 0
     while chunk := await _next(content):

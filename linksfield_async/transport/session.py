@@ -24,7 +24,6 @@ from ..errors import LinksfieldError, ResponseTooLarge
 from ..options import Options
 from ..protocol import Request, Response
 from .base import Limits
-from .calls import due_in
 from .faults import FAULTS, Ended, Lost, conclude
 from .loops import PerLoop
 from .reading import read_bounded
@@ -87,11 +86,12 @@ class SessionTransport:
 
     async def send(self, request: Request, limits: Limits) -> Response:
         """Send the request once; see `Transport.send`."""
-        due = due_in(limits.deadline)
-        held = self._loops.known() or await self._loops.here()
+        held, left = self._loops.known(), limits.deadline
+        if held is None:
+            held, left = await self._loops.here_within(left)
         failure: LinksfieldError
         evidence = _Evidence()
-        call = held.calls.begin(due)
+        call = held.calls.begin(left)
         token = _EVIDENCE.set(evidence)
         try:
             session = held.pools.once if request.once else held.pools.session

@@ -17,7 +17,10 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import EMPTY_PAYLOAD
 from yarl import URL
+
+from ..resilience.clock import time_of
 
 _REST_SECONDS = 15.0
 """As long as aiohttp keeps a connection that nobody uses."""
@@ -25,6 +28,10 @@ _REST_SECONDS = 15.0
 
 class Wire(ResponseHandler):
     """One connection, which knows when it was last active and whether anything came unasked."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._time = time_of(loop)
 
     active_at = 0.0
     """Moment of the loop's time at which something was last sent or came; 0 while it is idle."""
@@ -50,7 +57,7 @@ class Wire(ResponseHandler):
                 self.force_close()
                 if self.transport is not None:
                     self.transport.close()
-            self.active_at = self._loop.time()
+            self.active_at = self._time()
         super().data_received(data)
         if self._exception is not None and self._payload is not None:
             self._break_off(self._payload)
@@ -60,11 +67,26 @@ class Wire(ResponseHandler):
         if not content.is_eof() and content.exception() is None:
             content.set_exception(aiohttp.ClientPayloadError(str(self._exception)))
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Resume what was paused; at the end of each body aiohttp asks for it unseen."""
+        if resume_parser or self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def silent_since(self) -> float:
         """Give when it was last active; while the request is still leaving, that is now."""
         if self.transport is not None and self.transport.get_write_buffer_size():
-            self.active_at = self._loop.time()
+            self.active_at = self._time()
         return self.active_at
+
+    def whole(self, content: aiohttp.StreamReader) -> bytes | None:
+        """Give a body that is complete already; None where it has to be read."""
+        if content is EMPTY_PAYLOAD:
+            return b""
+        # Seen by aiohttp's own names: its way of taking what is there goes through the parser
+        # again, for what that may hold back. At the end of a body it holds nothing.
+        if not content._eof or content._exception is not None:  # noqa: SLF001
+            return None
+        return b"".join(content._buffer)  # noqa: SLF001
 
     def is_reusable(self) -> bool:
         """Say, of a complete answer, that nothing came after it and all of the request left."""
@@ -81,10 +103,6 @@ class Wire(ResponseHandler):
         """Let nothing more of the request leave: closing alone would go on sending it."""
         if self.transport is not None and self.transport.get_write_buffer_size():
             self.transport.abort()
-
-    def rest(self) -> None:
-        """Note that from now on nothing is asked for."""
-        self.rests_since, self.active_at = self.active_at, 0.0
 
 
 class Template(aiohttp.ClientRequest):
@@ -110,6 +128,7 @@ class WireConnector(aiohttp.TCPConnector):
 
     def __init__(self, limit: int, tls: ssl.SSLContext | bool, *, force_close: bool) -> None:
         super().__init__(limit=limit, ssl=tls, force_close=force_close)
+        self._time = time_of(self._loop)
         self._factory = cast("partial[ResponseHandler]", partial(Wire, loop=self._loop))
         self._may_rest = not force_close
         self._resting: dict[Template, list[tuple[Connection, Wire]]] = {}
@@ -144,9 +163,13 @@ class WireConnector(aiohttp.TCPConnector):
         raise aiohttp.ClientConnectionError("the connection was lost before it was used")
 
     def give_back(self, template: Template, connection: Connection, wire: Wire) -> None:
-        """Take back one whose answer is complete."""
-        wire.rest()
-        if self._asking or not self._may_rest or self.closed or wire.should_close:
+        """Take back one whose answer is complete, if all is well with it."""
+        wire.rests_since, wire.active_at = wire.active_at, 0.0
+        if not wire.is_reusable():
+            wire.drop_unsent()
+            connection.close()
+            return
+        if self._asking or not self._may_rest or wire.should_close:
             connection.release()
             return
         resting = self._resting.get(template)
@@ -166,25 +189,31 @@ class WireConnector(aiohttp.TCPConnector):
                     connection.close()
 
     def _is_fresh(self, wire: Wire) -> bool:
-        return wire.is_connected() and self._loop.time() - wire.rests_since < _REST_SECONDS
+        socket = wire.transport
+        if socket is None or socket.is_closing():
+            return False
+        return self._time() - wire.rests_since < _REST_SECONDS
 
     def _look_through(self) -> None:
         self._looking = None
         for template, resting in tuple(self._resting.items()):
-            self._resting[template] = [held for held in resting if self._is_fresh(held[1])]
-            for connection, wire in resting:
-                if not self._is_fresh(wire):
-                    connection.close()
+            stale = [held for held in resting if not self._is_fresh(held[1])]
+            resting[:] = [held for held in resting if held not in stale]
+            for connection, _ in stale:
+                connection.close()
+            if not resting:
+                del self._resting[template]
         self._look_later()
 
     def _look_later(self) -> None:
-        if self._looking is None and any(self._resting.values()):
+        if self._looking is None and self._resting:
             self._looking = self._loop.call_later(_REST_SECONDS / 4, self._look_through)
 
     async def end(self) -> None:
         """Close all."""
         if self._looking is not None:
             self._looking.cancel()
+        self._may_rest = False
         self.wake_all()
         await self.close()
 

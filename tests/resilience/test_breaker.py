@@ -408,3 +408,62 @@ def test_r11_four_threads_with_loops_of_their_own() -> None:
     assert probes == [1] * 4
     assert breaker.state is CLOSED
     assert left_behind(breaker) == (0, 0, 0)
+
+
+@simulated
+async def test_a_pass_counts_as_a_permit_does() -> None:
+    """Whatever comes and when: both trip at the same moment, the last outcome good or bad."""
+    for seed in range(200):
+        draw = random.Random(seed)
+        by_permit, by_pass = breaker_at(failures=3, window=1), breaker_at(failures=3, window=1)
+        for _ in range(60):
+            await asyncio.sleep(draw.choice((0.0, 0.01, 0.1, 0.35)))
+            permit, passed = by_permit.permit_at_once(), by_pass.pass_at_once()
+            assert (permit is None) is (passed is None)
+            if permit is None or passed is None:
+                break
+            if draw.random() < 0.65:
+                permit.succeeded()
+                by_pass.answered(passed)
+            else:
+                permit.failed()
+                by_pass.failed(passed)
+            assert (by_permit.state, by_permit.opened) == (by_pass.state, by_pass.opened)
+
+
+@simulated
+async def test_a_pass_from_before_has_no_say_later() -> None:
+    breaker = breaker_at()
+    early = breaker.pass_at_once()
+    assert early is not None
+    await trip(breaker)
+    assert breaker.pass_at_once() is None
+    breaker.answered(early)
+    breaker.failed(early)
+    assert breaker.state is OPEN
+    await asyncio.sleep(1.1)
+    probe = await breaker.permit()
+    assert breaker.pass_at_once() is None
+    breaker.answered(early)
+    assert breaker.state is HALF_OPEN
+    probe.succeeded()
+    for _ in range(20):
+        breaker.failed(early)
+    assert breaker.state is CLOSED
+    assert breaker.pass_at_once() not in (None, early)
+
+
+@simulated
+async def test_who_waits_is_let_through_however_the_others_passed() -> None:
+    breaker = breaker_at()
+    await trip(breaker)
+    waiting = crowd_at(breaker, 5)
+    await asyncio.sleep(1.1)
+    done = [task for task in waiting if task.done()]
+    (await done[0]).succeeded()
+    for _ in range(3):
+        passed = breaker.pass_at_once()
+        assert passed is not None
+        breaker.answered(passed)
+    await asyncio.gather(*waiting)
+    assert left_behind(breaker) == (0, 0, 0)

@@ -9,7 +9,7 @@ import pytest
 from simulated_time import now, run_simulated
 
 from linksfield_async.errors import DeadlineExceeded
-from linksfield_async.transport.calls import Calls, due_in
+from linksfield_async.transport.calls import Calls
 from linksfield_async.transport.faults import Ended
 
 
@@ -27,7 +27,7 @@ async def waits(
     calls: Calls, seconds: float, line: Line | None = None, patience: float = 0
 ) -> tuple[Ended | None, float]:
     """Wait for ever within a limit; give why and when it ended."""
-    call = calls.begin(due_in(seconds))
+    call = calls.begin(seconds)
     try:
         if line is not None:
             calls.listen(call, line, patience)
@@ -86,7 +86,7 @@ def test_a_thousand_calls_need_few_timers() -> None:
     async def main() -> int:
         calls = Counting(asyncio.get_running_loop())
         for _ in range(1000):
-            call = calls.begin(due_in(30))
+            call = calls.begin(30)
             await asyncio.sleep(0.1)
             calls.over(call)
         return calls.timers
@@ -137,6 +137,11 @@ def test_ending_all_waits_until_they_have_ended() -> None:
     run_simulated(main())
 
 
-def test_a_moment_that_has_passed_is_refused() -> None:
-    with pytest.raises(DeadlineExceeded):
-        due_in(0)
+def test_a_call_without_any_time_is_refused() -> None:
+    async def main() -> None:
+        calls = Calls(asyncio.get_running_loop())
+        with pytest.raises(DeadlineExceeded):
+            calls.begin(0)
+        assert len(calls) == 0
+
+    run_simulated(main())

@@ -443,3 +443,150 @@ async def test_one_that_rested_for_too_long_is_not_used_again(looks: bool) -> No
         await transport.send(request_to(url), LIMITS)
         assert len(made) == 2
         await transport.close()
+
+
+def pool_of(transport: DirectTransport) -> WireConnector:
+    (held,) = transport._loops.held.values()
+    return held.pools.kept
+
+
+@pytest.mark.parametrize(
+    ("head", "connections"),
+    [
+        (b"HTTP/1.1 200 OK\r\nConnection: close", 3),
+        (b"HTTP/1.0 200 OK", 3),
+        (b"HTTP/1.0 200 OK\r\nConnection: keep-alive", 1),
+        (b"HTTP/1.1 200 OK", 1),
+    ],
+)
+async def test_one_rests_only_where_the_answer_lets_it(
+    transport: DirectTransport, server: RawServer, head: bytes, connections: int
+) -> None:
+    """The server itself closes none of them."""
+    server.answers_bytes(head + b"\r\nContent-Length: 2\r\n\r\n{}")
+    for _ in range(3):
+        assert (await transport.send(request_to(server.url), LIMITS)).body == b"{}"
+    assert server.connections == connections
+    assert any(pool_of(transport)._resting.values()) is (connections == 1)
+
+
+async def test_bytes_that_come_while_it_rests_end_it(transport: DirectTransport) -> None:
+    writers: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        while await reader.read(65_536):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with serving(serve) as url:
+        await transport.send(request_to(url), LIMITS)
+        ((resting,),) = pool_of(transport)._resting.values()
+        writers[0].write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+        async with asyncio.timeout(5):
+            while resting[1].is_connected():
+                await asyncio.sleep(0.001)
+        assert (await transport.send(request_to(url), LIMITS)).body == b"{}"
+        assert len(writers) == 2
+        await transport.close()
+
+
+async def test_one_that_the_server_closed_while_it_rested_is_not_sent_to(
+    transport: DirectTransport,
+) -> None:
+    made: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        made.append(1)
+        await reader.read(65_536)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        writer.close()
+
+    async with serving(serve) as url:
+        await transport.send(request_to(url), LIMITS)
+        ((resting,),) = pool_of(transport)._resting.values()
+        async with asyncio.timeout(5):
+            while resting[1].is_connected():
+                await asyncio.sleep(0.001)
+        assert (await transport.send(request_to(url), LIMITS)).status == 200
+        assert len(made) == 2
+        await transport.close()
+
+
+async def test_one_given_up_in_the_middle_frees_its_place_and_is_not_used_again() -> None:
+    transport, asked = DirectTransport(Options(connections=1)), asyncio.Event()
+    made: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        made.append(1)
+        answers = 1 if len(made) == 1 else 2
+        while await reader.read(65_536):
+            if answers:
+                answers -= 1
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            else:
+                asked.set()
+
+    async with serving(serve) as url, asyncio.timeout(5):
+        await transport.send(request_to(url), LIMITS)
+        task = asyncio.create_task(transport.send(request_to(url), LIMITS))
+        await asked.wait()
+        waiting = asyncio.create_task(transport.send(request_to(url), LIMITS))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await waiting).status == 200
+        assert len(made) == 2
+        await transport.close()
+
+
+async def test_closing_ends_those_that_rest_and_those_under_way() -> None:
+    transport, asked, ended = DirectTransport(), asyncio.Event(), []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while received := await reader.read(65_536):
+            if b"/slow" in received:
+                asked.set()
+            else:
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        ended.append(1)
+
+    async with serving(serve) as url, asyncio.timeout(5):
+        for _ in range(2):
+            await asyncio.gather(*(transport.send(request_to(url), LIMITS) for _ in range(3)))
+        slow = attrs.evolve(request_to(url), url=f"{url}/slow")
+        under_way = asyncio.create_task(transport.send(slow, LIMITS))
+        await asked.wait()
+        connector = pool_of(transport)
+        assert len(*connector._resting.values()) == 2
+        await transport.close()
+        with pytest.raises(OutcomeUnknown, match="closed after sending"):
+            await under_way
+        assert not connector._resting
+        while len(ended) < 3:
+            await asyncio.sleep(0.001)
+
+
+async def test_nothing_is_kept_of_a_host_whose_connections_are_gone() -> None:
+    transport, made = DirectTransport(), []
+    async with serving(answering(made)) as one, serving(answering(made)) as other:
+        for url in (one, other, one, other):
+            await transport.send(request_to(url), LIMITS)
+        connector = pool_of(transport)
+        for ((_, wire),) in connector._resting.values():
+            wire.rests_since -= 16.0
+        connector._look_through()
+        assert not connector._resting
+        await transport.close()
+
+
+async def test_a_body_that_breaks_is_never_taken_as_it_lies(
+    transport: DirectTransport, server: RawServer
+) -> None:
+    """All of it has come, in the same piece as what shows that it is none."""
+    packed = gzip.compress(b"{}" * 100)
+    broken = packed[:-8] + b"\0" * 8
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(broken)}\r\n\r\n"
+    server.answers_bytes(head.encode() + broken)
+    with pytest.raises(OutcomeUnknown):
+        await transport.send(request_to(server.url), LIMITS)
