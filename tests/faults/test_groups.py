@@ -335,7 +335,13 @@ class Log:
 
 
 def killed_and_finished(
-    sandbox: Sandbox, tmp_path: Path, wanted: list[str], kind: str, kills: int, **settings: Any
+    sandbox: Sandbox,
+    tmp_path: Path,
+    wanted: list[str],
+    kind: str,
+    kills: int,
+    span: float = SETTLE + 2.0,
+    **settings: Any,
 ) -> None:
     file = tmp_path / "cards.txt"
     file.write_text("\n".join(wanted))
@@ -352,7 +358,7 @@ def killed_and_finished(
             **settings,
         )
 
-    killed = Killer(Log(sandbox)).kill(start, kills, span=SETTLE + 2.0)  # type: ignore[arg-type]
+    killed = Killer(Log(sandbox)).kill(start, kills, span)  # type: ignore[arg-type]
     assert killed, "it ended each time before it was killed"
     # An answer that was lost to a request that was not carried out stays unknown; the next run on
     # the journal settles it and sends it again.
@@ -383,7 +389,7 @@ def test_g02_a_sync_killed_at_random_moments_changes_nothing_needlessly(tmp_path
 @posix
 @pytest.mark.timeout(900)
 def test_g02_a_sync_killed_with_hidden_cards_changes_nothing_needlessly(tmp_path: Path) -> None:
-    with SandboxThread(cards=6_000, job_delay=0.2, latency=0.05) as sandbox:
+    with SandboxThread(cards=6_000, job_delay=0.2, latency=0.1) as sandbox:
         cards = good(sandbox, 4_000)
         surplus, wanted = cards[:2_000], cards[2_000:]
         sandbox.world.groups[GROUP].members.update(dict.fromkeys([*surplus, *wanted[:500]]))
@@ -391,7 +397,9 @@ def test_g02_a_sync_killed_with_hidden_cards_changes_nothing_needlessly(tmp_path
         sandbox.faults.rate(0.02, faults.drop_answer(), operation="RemoveSims")
         key = "a key of sixteen or more"
         kills = min(KILLS, 5)
-        killed_and_finished(sandbox, tmp_path, wanted, "sync", kills, chunk_size=50, key=key)
+        killed_and_finished(
+            sandbox, tmp_path, wanted, "sync", kills, span=1.0, chunk_size=50, key=key
+        )
         assert set(members(sandbox)) == set(wanted)
         assert sandbox.world.needless_changes() == []
     stored = (tmp_path / "run.db").read_bytes()
