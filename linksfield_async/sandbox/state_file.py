@@ -36,7 +36,7 @@ class StateFile:
         The system lets it go when the process ends, however it ends.
         """
         # All names of a file have one lock. It is a file of its own, as the state is replaced.
-        place = f"{self.path.resolve()}.lock"
+        place = Path(f"{self.path.resolve()}.lock")
         lock: sqlite3.Connection | None = None
         try:
             lock = sqlite3.connect(place, timeout=0, isolation_level=None, check_same_thread=False)
@@ -47,7 +47,7 @@ class StateFile:
             if "locked" in str(error):
                 why = "another sandbox uses it: give each a file of its own"
             else:
-                why = f"its lock {place} cannot be made: {error}"
+                why = f"its lock {place.name} cannot be made: {error}"
             raise ConfigurationError(f"{self.path}: {one_line(why)}") from error
         if self._version() != self._known:
             lock.close()

@@ -55,10 +55,11 @@ async def test_what_a_canceled_change_has_sent_is_waited_for(
 ) -> None:
     """The later change of the same cards would overtake it else."""
     sandbox.world.group_behaviour.delay = 0.3
-    add = client.groups.add_sims(group_id=G, iccids=cards, chunk_size=5, **fast)
+    settings = fast | {"settle_for": 1.0}  # more than the service takes
+    add = client.groups.add_sims(group_id=G, iccids=cards, chunk_size=5, **settings)
     await canceled(add, moment)
     sandbox.world.group_behaviour.delay = None
-    job = await client.groups.remove_sims(group_id=G, iccids=cards, **fast | {"settle_for": 1.0})
+    job = await client.groups.remove_sims(group_id=G, iccids=cards, **settings)
     assert (await job).is_done
     await asyncio.sleep(0.35)
     assert list(sandbox.world.groups[G].members) == []

@@ -104,7 +104,7 @@ async def test_the_lock_is_given_back_whatever_fails(path, monkeypatch):
 
 
 async def test_a_folder_that_is_not_there_is_told_at_the_start(path):
-    with pytest.raises(errors.ConfigurationError, match=r"lock .*none.state.json.lock cannot be"):
+    with pytest.raises(errors.ConfigurationError, match=r"its lock state\.json\.lock cannot be"):
         await Sandbox(cards=50, state=path.parent / "none" / STATE).start()
 
 
