@@ -54,7 +54,7 @@ class LoopThread:
         if self._portal is None:
             self._make()
 
-    def _make(self) -> BlockingPortal:
+    def _make(self) -> None:
         ready: Future[tuple[BlockingPortal, asyncio.AbstractEventLoop]] = Future()
         # A daemon: a client that nobody closed must not keep a process from ending.
         self._thread = threading.Thread(
@@ -63,7 +63,6 @@ class LoopThread:
         self._thread.start()
         self._portal, self._loop = ready.result()
         self._process = os.getpid()
-        return self._portal
 
     def stop(self) -> None:
         """Close the client and end the thread."""
@@ -76,8 +75,8 @@ class LoopThread:
             portal.start_task_soon(portal.stop, True)
         self._thread.join(_ENDING_SECONDS)
 
-    def check(self) -> BlockingPortal:
-        """Give the portal; say what is wrong where there is none."""
+    def check(self) -> None:
+        """Have a thread in this process; say what is wrong where there can be none."""
         if self._ended:
             raise ClientClosed("the client is closed; make a new SyncClient")
         if self._portal is None:
@@ -85,8 +84,7 @@ class LoopThread:
         if self._process != os.getpid():
             # The old one stays as it is: its thread does not exist in this process.
             self._guard = threading.RLock()
-            return self._make()
-        return self._portal
+            self._make()
 
     def call(
         self,

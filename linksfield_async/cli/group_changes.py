@@ -60,34 +60,23 @@ _wait_options = _options(
 )
 
 
-@click.command()
-@_card_options
-@click.option("--wait", is_flag=True, help="Wait for the end, and say what became of each card.")
-@_wait_options
-@yes_option
-@json_option
-@pass_session
-def add(session: Session, /, **given: Any) -> None:
-    """Ask for the cards of FILE to be added to GROUP; `-` reads stdin.
+def _changing(change: Change, what: str) -> click.Command:
+    def command(session: Session, /, **given: Any) -> None:
+        _change(session, change, given)
+
+    command.__doc__ = f"""Ask for the cards of FILE to be {what} GROUP; `-` reads stdin.
 
     The work runs in the background: `--wait`, or `groups wait` later, tells what came of it.
     """
-    _change(session, "add", given)
+    wait_here = click.option(
+        "--wait", is_flag=True, help="Wait for the end, and say what became of each card."
+    )
+    options = (_card_options, wait_here, _wait_options, yes_option, json_option, pass_session)
+    return click.command(change)(_options(*options)(command))
 
 
-@click.command()
-@_card_options
-@click.option("--wait", is_flag=True, help="Wait for the end, and say what became of each card.")
-@_wait_options
-@yes_option
-@json_option
-@pass_session
-def remove(session: Session, /, **given: Any) -> None:
-    """Ask for the cards of FILE to be removed from GROUP; `-` reads stdin.
-
-    The work runs in the background: `--wait`, or `groups wait` later, tells what came of it.
-    """
-    _change(session, "remove", given)
+add = _changing("add", "added to")
+remove = _changing("remove", "removed from")
 
 
 @click.command()

@@ -25,9 +25,8 @@ class LoopThread:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for a coroutine."""
-        with (
-            self._guard
-        ):  # handed over before the loop is told to end, so that it is cancelled then
+        # Handed over before the loop is told to end, so that it is cancelled then.
+        with self._guard:
             future = asyncio.run_coroutine_threadsafe(work, self._running())
         return future.result()
 
